@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* net.h - TCP: addresses, listen, accept, connect, serve, options. */
+#ifndef MF_NET_H
+#define MF_NET_H
+
+#include <sys/socket.h>
+
+#include <mayfly/fd.h>
+#include <mayfly/sync.h>
+
+MF_DECLS_BEGIN_
+
+typedef struct mf_addr {
+    socklen_t len;
+    struct sockaddr_storage ss;
+} mf_addr;
+enum { MF_ADDR_STR = 160 };
+
+/*
+ * Parse "host:port": ":8080" (any address), "127.0.0.1:80", "[::1]:80",
+ * "[fe80::1%eth0]:80", "localhost:80" (127.0.0.1). The port is a number.
+ * Names are for mf_resolve: this never blocks.
+ *
+ * Returns 0, -EINVAL (not of this form; mf_explain says what is wrong).
+ * Context: any. Suspends: no. Cancel point: no.
+ */
+int mf_addr_parse(const char *where, mf_addr *ret_addr);
+
+/*
+ * Write a as mf_addr_parse would read it, cut to len (MF_ADDR_STR always
+ * suffices). Returns buf. Context: any. Suspends: no.
+ */
+const char *mf_addr_str(const mf_addr *a, char *buf, size_t len);
+
+/* The socket's own or its peer's address. 0, -EBADF, -ENOTCONN, -ENOTSOCK. */
+int mf_local_addr(int fd, mf_addr *ret_addr);
+int mf_peer_addr(int fd, mf_addr *ret_addr);
+
+typedef struct mf_listen_options {
+    MF_SIZE_(mf_listen_options);
+    int backlog MF_0_;    /* 0: the system's largest */
+    int reuse_port MF_0_; /* 1: several listeners share the port */
+    int v6only MF_0_;     /* 1: an IPv6 listener takes no IPv4 */
+} mf_listen_options;
+#define MF_LISTEN_OPTIONS(...) MF_OPTIONS_(mf_listen_options, __VA_ARGS__)
+
+typedef struct mf_connect_options {
+    MF_SIZE_(mf_connect_options);
+    int nodelay MF_0_;      /* 1: TCP_NODELAY */
+    const char *bind MF_0_; /* the local address, as mf_addr_parse reads it */
+} mf_connect_options;
+#define MF_CONNECT_OPTIONS(...) MF_OPTIONS_(mf_connect_options, __VA_ARGS__)
+
+/*
+ * Listen. ":8080" is every address of both families (an IPv6 socket that takes
+ * IPv4 too, unless v6only; IPv4 alone where IPv6 is off). SO_REUSEADDR is set.
+ *
+ * Returns the fd, given (mf_close); -EINVAL, -EADDRINUSE, -EACCES, -EMFILE, ...
+ * Context: any. Suspends: no. Cancel point: no.
+ */
+int mf_tcp_listen(const char *where, const mf_listen_options *opts);
+
+/*
+ * Accept one connection. Returns its fd, given (mf_close); ret_peer may be
+ * NULL. -EMFILE, -ENFILE, -ENOMEM are the caller's to back off from (mf_serve
+ * does). A connection that died in the queue is passed over.
+ * Context: any. Suspends: maybe. Cancel point: yes.
+ */
+int mf_accept(int listener, mf_addr *ret_peer,
+              mf_deadline deadline) MF_MUST_CHECK;
+
+/*
+ * Connect; "localhost" tries ::1 and 127.0.0.1. Returns the fd, given
+ * (mf_close); -ECONNREFUSED, -EHOSTUNREACH, ... of the last address tried.
+ * Context: any. Suspends: maybe. Cancel point: yes.
+ */
+int mf_tcp_connect(const char *where, const mf_connect_options *opts,
+                   mf_deadline deadline) MF_MUST_CHECK;
+
+/* shutdown(2): SHUT_RD, SHUT_WR, SHUT_RDWR. 0, -EBADF, -ENOTCONN, -EINVAL. */
+int mf_shutdown(int fd, int how);
+
+/*
+ * As mf_read, but what was read stays in the socket. Context: any.
+ * Suspends: maybe. Cancel point: yes.
+ */
+int mf_peek(int fd, void *buf, size_t len, mf_deadline deadline) MF_MUST_CHECK;
+
+enum mf_sockopt {
+    MF_SO_NODELAY = 1, /* 0, 1 */
+    MF_SO_KEEPALIVE,   /* seconds idle before the first probe; 0: off */
+    MF_SO_LINGER,      /* seconds close waits for; 0: reset; -1: off */
+    MF_SO_SNDBUF,      /* bytes */
+    MF_SO_RCVBUF,      /* bytes */
+    MF_SO_TTL,         /* hops, 1-255 */
+    MF_SO_REUSEADDR,   /* 0, 1 */
+    MF_SO_REUSEPORT,   /* 0, 1 */
+    MF_SO_V6ONLY,      /* 0, 1 */
+    MF_SO_ERROR,       /* read only: the pending error, a negative errno or 0 */
+};
+
+/*
+ * Set or get an option. Returns 0, -EINVAL (no such option or value), -EBADF,
+ * -ENOTSOCK, -ENOPROTOOPT. Context: any. Suspends: no. Cancel point: no.
+ */
+int mf_sockopt_set(int fd, enum mf_sockopt opt, int value);
+int mf_sockopt_get(int fd, enum mf_sockopt opt, int *ret_value);
+
+typedef int mf_conn_fn(int fd, void *arg); /* fd is the function's to close */
+typedef struct mf_serve_options {
+    MF_SIZE_(mf_serve_options);
+    uint32_t max_conns MF_0_; /* accept waits for a free place; 0: any number */
+    mf_event *stop MF_0_;     /* fired: accept no more, then drain */
+    mf_ns drain MF_0_; /* span the connections get after stop, then cancel;
+                          0: as long as they take */
+    size_t stack_size MF_0_; /* bytes; 0: the runtime's */
+} mf_serve_options;
+#define MF_SERVE_OPTIONS(...) MF_OPTIONS_(mf_serve_options, __VA_ARGS__)
+
+/*
+ * Accept and run fn(fd, arg) for each connection in a MF_WAIT_ALL scope of its
+ * own; what fn returns ends that connection only. Backs off on -EMFILE and the
+ * like. Takes the listener: closes it on return.
+ *
+ * Returns 0 drained after stop; -ETIMEDOUT drain cut short; -ECANCELED;
+ * -EINVAL (fn is NULL); or the listener's error.
+ * Context: any. Suspends: yes. Cancel point: yes.
+ */
+int mf_serve(int listener, mf_conn_fn *fn, void *arg,
+             const mf_serve_options *opts);
+
+MF_DECLS_END_
+#endif
