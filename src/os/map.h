@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* map.h - memory from the kernel. Every call returns 0 or -errno. */
+#ifndef MFI_OS_MAP_H
+#define MFI_OS_MAP_H
+
+#include <stddef.h>
+#include <sys/mman.h>
+
+#include "os/syscall.h"
+
+#ifndef MADV_GUARD_INSTALL /* Linux 6.13; include/uapi/asm-generic/mman-common.h */
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE 103
+#endif
+
+/* Private zeroed pages, lazily committed and never counted as promised. */
+static inline int mfi_map_pages(size_t len, void **ret_base)
+{
+    long rc = mfi_sys6(SYS_mmap, 0, MFI_L(len), PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (rc < 0 && rc > -4096)
+        return (int)rc;
+    *ret_base = (void *)rc;
+    return 0;
+}
+
+static inline int mfi_unmap(void *base, size_t len)
+{
+    return (int)mfi_sys2(SYS_munmap, base, len);
+}
+
+static inline int mfi_advise(void *base, size_t len, int advice)
+{
+    return (int)mfi_sys3(SYS_madvise, base, len, advice);
+}
+
+static inline int mfi_protect(void *base, size_t len, int prot)
+{
+    return (int)mfi_sys3(SYS_mprotect, base, len, prot);
+}
+
+static inline int mfi_munlock(void *base, size_t len)
+{
+    return (int)mfi_sys2(SYS_munlock, base, len);
+}
+
+enum { MFI_PAGE = 4096 }; /* the smallest; mfi_page_size() is the real one */
+size_t mfi_page_size(void);
+
+#endif
