@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* guard_test.c - each tier, by force: a write into a guard does not happen. */
+#include "mem/guard.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "mem/stack.h"
+#include "os/map.h"
+#include "test.h"
+
+static const char *const tiers[] = {"region", "uffd", "mprotect"};
+static const char *tier_name;
+
+/* Is this tier here? Opens it. */
+static bool choose(const char *name, enum guard_tier *ret_tier)
+{
+    int rc = mfi_guard_choose(name, ret_tier);
+
+    if (rc == -ENOTSUP)
+        return false;
+    EXPECT_EQ(rc, 0);
+    return true;
+}
+
+static int poke(char *p)
+{
+    return (int)mfi_sys2(SYS_clock_gettime, CLOCK_MONOTONIC, p);
+}
+
+/* Map, prepare and guard the middle; returns the guard. */
+static char *make_guard(enum guard_tier tier, size_t page)
+{
+    void *base = NULL;
+
+    EXPECT_EQ(mfi_map_pages(MFI_GUARD_LEN + 2 * page, &base), 0);
+    EXPECT_EQ(mfi_guard_slab(tier, base, MFI_GUARD_LEN + 2 * page), 0);
+    EXPECT_EQ(mfi_guard_install(tier, (char *)base + page, MFI_GUARD_LEN), 0);
+    return (char *)base + page;
+}
+
+static void expect_guard_works(enum guard_tier tier)
+{
+    size_t page = mfi_page_size();
+    char *guard = make_guard(tier, page);
+
+    for (size_t at = 0; at < MFI_GUARD_LEN; at += page)
+        EXPECT_EQ(poke(guard + at), -EFAULT);
+    EXPECT_EQ(poke(guard - page), 0);
+    EXPECT_EQ(poke(guard + MFI_GUARD_LEN), 0);
+    /* The memory beside it can be dropped, the guard stays. */
+    EXPECT_EQ(mfi_advise(guard + MFI_GUARD_LEN, page, MADV_DONTNEED), 0);
+    EXPECT_EQ(poke(guard + MFI_GUARD_LEN - page), -EFAULT);
+    EXPECT_EQ(mfi_unmap(guard - page, MFI_GUARD_LEN + 2 * page), 0);
+}
+
+static void write_into_guard(void)
+{
+    enum guard_tier tier;
+    char *guard;
+
+    if (!choose(tier_name, &tier))
+        return;
+    guard = make_guard(tier, mfi_page_size());
+    fprintf(stderr, "before\n");
+    guard[MFI_GUARD_LEN - 1] = 1;
+    fprintf(stderr, "after\n");
+}
+
+static void expect_a_write_kills(const char *name)
+{
+    char out[4096];
+    int status;
+
+    tier_name = name;
+    status = mfi_test_dies(write_into_guard, out, sizeof out);
+    EXPECT_STR_HAS(out, "before");
+    EXPECT(strstr(out, "after\n") == NULL);
+    if (!MFI_TEST_ASAN && !MFI_TEST_TSAN) {
+        EXPECT(WIFSIGNALED(status));
+        EXPECT_EQ(WTERMSIG(status),
+                  strcmp(name, "uffd") == 0 ? SIGBUS : SIGSEGV);
+    }
+}
+
+MFI_TEST(every_tier_that_is_chosen_works)
+{
+    int n = 0;
+
+    for (int i = 0; i < 3; i++) {
+        enum guard_tier tier;
+
+        if (!choose(tiers[i], &tier))
+            continue;
+        EXPECT_STR_EQ(mfi_guard_name(tier), tiers[i]);
+        expect_guard_works(tier);
+        mfi_guard_done();
+        expect_a_write_kills(tiers[i]);
+        n++;
+    }
+    EXPECT_GE(n, 1);
+}
+
+MFI_TEST(uffd_works_as_before_linux_6_4)
+{
+    enum guard_tier tier;
+
+    mfi_guard_without_markers = true;
+    if (!choose("uffd", &tier))
+        MFI_SKIP("no userfaultfd here");
+    expect_guard_works(tier);
+    mfi_guard_done();
+    expect_a_write_kills("uffd");
+}
+
+MFI_TEST(the_best_tier_is_chosen_unless_one_is_forced)
+{
+    enum guard_tier best, tier;
+    int i = 0;
+
+    EXPECT_EQ(mfi_guard_choose(NULL, &best), 0);
+    mfi_guard_done();
+    while (!choose(tiers[i], &tier))
+        i++;
+    mfi_guard_done();
+    EXPECT_EQ(best, tier);
+    EXPECT_EQ(mfi_guard_choose("wall", &tier), -EINVAL);
+    EXPECT_EQ(mfi_guard_choose("", &tier), -EINVAL);
+    EXPECT_EQ(mfi_guard_choose("mprotect", &tier), 0);
+    EXPECT_EQ(tier, GUARD_MPROTECT);
+}
+
+/* mlockall(2) in force before and after: guards work, little is filled. */
+MFI_TEST(locked_memory_can_be_guarded)
+{
+    for (int i = 0; i < 3; i++) {
+        struct stack_cache cache = {.bin[0].hot = NULL};
+        struct stack *s[40];
+        int rc = mfi_stacks_init(tiers[i]);
+
+        if (rc == -ENOTSUP)
+            continue;
+        EXPECT_EQ(rc, 0);
+        EXPECT_EQ(mfi_stack_get(&cache, 65536, &s[0]), 0);
+        if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
+            MFI_SKIP("mlockall is not permitted");
+        for (int k = 1; k < 40; k++) {
+            EXPECT_EQ(mfi_stack_get(&cache, 65536, &s[k]), 0);
+            EXPECT_EQ(poke(s[k]->low - 64), -EFAULT);
+            EXPECT_EQ(poke(s[k]->low), 0);
+        }
+        EXPECT_EQ(mfi_stack_used(s[39]), s[39]->size); /* low was poked */
+        for (int k = 0; k < 40; k++)
+            mfi_stack_put(&cache, s[k]);
+        mfi_stack_cache_flush(&cache);
+        EXPECT(!mfi_stack_trim(&cache));
+        mfi_stacks_done();
+        EXPECT_EQ(munlockall(), 0);
+    }
+}
+
+enum { MANY = 40000 };
+
+/* Get MANY stacks with this tier; *ret_rc is why it ended, 0: it did not. */
+static int get_many(const char *name, int *ret_rc)
+{
+    static struct stack *stacks[MANY];
+    static struct stack_cache cache;
+    int n = 0;
+
+    *ret_rc = mfi_stacks_init(name);
+    if (*ret_rc < 0)
+        return -1;
+    while (n < MANY && *ret_rc == 0) {
+        *ret_rc = mfi_stack_get(&cache, 16384, &stacks[n]);
+        n += *ret_rc == 0;
+    }
+    for (int i = 0; i < n; i += 1000) {
+        EXPECT_EQ(poke(stacks[i]->low - 64), -EFAULT);
+        EXPECT_EQ(poke(stacks[i]->low), 0);
+    }
+    for (int i = 0; i < n; i++)
+        mfi_stack_put(&cache, stacks[i]);
+    mfi_stack_cache_flush(&cache);
+    mfi_stacks_done();
+    return n;
+}
+
+static long max_maps(void)
+{
+    FILE *f = fopen("/proc/sys/vm/max_map_count", "r");
+    long n = 0;
+
+    if (f == NULL || fscanf(f, "%ld", &n) != 1)
+        n = 0;
+    if (f != NULL)
+        fclose(f);
+    return n;
+}
+
+MFI_TEST(forty_thousand_stacks_with_guards_that_need_no_map)
+{
+    for (int i = 0; i < 2; i++) {
+        int rc, n = get_many(tiers[i], &rc);
+
+        EXPECT(n == MANY || rc == -ENOTSUP);
+    }
+}
+
+MFI_TEST(mprotect_ends_with_a_clear_error_where_maps_end)
+{
+    int rc, n = get_many("mprotect", &rc);
+
+    if (max_maps() > 2 * MANY || max_maps() < 40000)
+        MFI_SKIP("vm.max_map_count is not the default");
+    EXPECT_EQ(rc, -ENOMEM);
+    EXPECT_GT(n, max_maps() / 2 - 2000);
+}
