@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * track.h - tell ASan, TSan and Valgrind that the stack changes.
+ *
+ * One seam for all three; without them everything here is empty. ASan wants a
+ * call on either side of a switch and keeps a shadow frame list per stack; TSan
+ * wants to know whose clock ticks now, without synchronisation: two coroutines
+ * on one worker are as concurrent as they look. Leak checkers scan what was
+ * registered as a root.
+ *
+ * Sources: compiler-rt sanitizer/common_interface_defs.h, tsan_interface.h;
+ * Valgrind manual, "The client request mechanism".
+ */
+#ifndef MFI_CORO_TRACK_H
+#define MFI_CORO_TRACK_H
+
+#include <stddef.h>
+
+#include "mem/asan.h" /* MFI_ASAN */
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define MFI_TSAN 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define MFI_TSAN 1
+#endif
+
+#if MFI_ASAN
+void __sanitizer_start_switch_fiber(void **save, const void *low, size_t len);
+void __sanitizer_finish_switch_fiber(void *save, const void **low, size_t *len);
+void __lsan_register_root_region(const void *low, size_t len);
+void __lsan_unregister_root_region(const void *low, size_t len);
+#endif
+#ifdef MFI_TSAN
+void *__tsan_get_current_fiber(void);
+void *__tsan_create_fiber(unsigned flags);
+void __tsan_destroy_fiber(void *fiber);
+void __tsan_switch_to_fiber(void *fiber, unsigned flags);
+enum { MFI_TSAN_NO_SYNC = 1 };
+#endif
+#ifdef MFI_VALGRIND
+#include <valgrind/valgrind.h>
+#endif
+
+struct track {
+#if MFI_ASAN
+    const void *low;
+    size_t len;
+    void *fake; /* ASan's own frames of this stack while it does not run */
+#endif
+#ifdef MFI_TSAN
+    void *fiber;
+#endif
+#ifdef MFI_VALGRIND
+    unsigned id;
+#endif
+    char unused_;
+};
+
+/* The stack [low, low + len) begins a life. */
+static inline void mfi_track_open(struct track *t, void *low, size_t len)
+{
+    (void)t, (void)low, (void)len;
+#if MFI_ASAN
+    t->low = low;
+    t->len = len;
+    t->fake = NULL;
+    __lsan_register_root_region(low, len);
+#endif
+#ifdef MFI_TSAN
+    t->fiber = __tsan_create_fiber(0);
+#endif
+#ifdef MFI_VALGRIND
+    t->id = VALGRIND_STACK_REGISTER(low, (char *)low + len);
+#endif
+}
+
+/* The same for the stack the caller, a thread, was born on. */
+static inline void mfi_track_thread(struct track *t, void *low, size_t len)
+{
+    (void)t, (void)low, (void)len;
+#if MFI_ASAN
+    t->low = low;
+    t->len = len;
+    t->fake = NULL;
+#endif
+#ifdef MFI_TSAN
+    t->fiber = __tsan_get_current_fiber();
+#endif
+}
+
+/* It has ended, and something else runs. */
+static inline void mfi_track_close(struct track *t)
+{
+    (void)t;
+#if MFI_ASAN
+    __lsan_unregister_root_region(t->low, t->len);
+#endif
+#ifdef MFI_TSAN
+    __tsan_destroy_fiber(t->fiber);
+#endif
+#ifdef MFI_VALGRIND
+    VALGRIND_STACK_DEREGISTER(t->id);
+#endif
+}
+
+/* Before the switch; ends: from never runs again. */
+static inline void mfi_track_leave(struct track *from, struct track *to, int ends)
+{
+    (void)from, (void)to, (void)ends;
+#if MFI_ASAN
+    __sanitizer_start_switch_fiber(ends ? NULL : &from->fake, to->low, to->len);
+#endif
+#ifdef MFI_TSAN
+    __tsan_switch_to_fiber(to->fiber, MFI_TSAN_NO_SYNC);
+#endif
+}
+
+/* First thing on the other side. */
+static inline void mfi_track_enter(struct track *self)
+{
+    (void)self;
+#if MFI_ASAN
+    __sanitizer_finish_switch_fiber(self->fake, NULL, NULL);
+#endif
+}
+
+#endif
