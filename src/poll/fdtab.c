@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/* fdtab.c - records, adoption, closing, edges: the design is in fdtab.h. */
+#include "poll/fdtab.h"
+
+#include <netinet/in.h>
+
+#include "os/event.h"
+#include "os/io.h"
+#include "os/map.h"
+
+struct fdrec *_Atomic mfi_fd_chunks[FD_CHUNKS];
+
+enum { CHUNK_LEN = sizeof(struct fdrec) << FD_CHUNK_BITS };
+
+void mfi_fdtab_done(void)
+{
+    for (uint32_t i = 0; i < FD_CHUNKS; i++) {
+        struct fdrec *chunk = mfi_load_acq(&mfi_fd_chunks[i]);
+
+        if (chunk != NULL) {
+            mfi_store_rel(&mfi_fd_chunks[i], NULL);
+            mfi_unmap(chunk, CHUNK_LEN);
+        }
+    }
+}
+
+/* The record of fd, mapping its chunk if need be. */
+static int record(int fd, struct fdrec **ret_rec)
+{
+    uint32_t i = (uint32_t)fd >> FD_CHUNK_BITS;
+    struct fdrec *rec = mfi_fd_peek(fd), *none = NULL;
+    void *chunk;
+    int rc;
+
+    if (rec == NULL) {
+        if (i >= FD_CHUNKS)
+            return fd < 0 ? -EBADF : -EMFILE;
+        if ((rc = mfi_map_pages(CHUNK_LEN, &chunk)) < 0)
+            return rc;
+        /* Two may map it at once; the loser's is not needed. */
+        if (!mfi_cas_acqrel(&mfi_fd_chunks[i], &none, chunk))
+            mfi_unmap(chunk, CHUNK_LEN);
+        rec = mfi_fd_peek(fd);
+    }
+    *ret_rec = rec;
+    return 0;
+}
+
+/* What a new file starts with. The record is BUSY, or taken over by misuse. */
+static void reset(struct fdrec *rec, enum fd_kind kind, uint8_t bits)
+{
+    mfi_store_rlx(&rec->ready, (uint32_t)(FD_IN | FD_OUT));
+    mfi_store_rlx(&rec->home, (uint16_t)0);
+    mfi_store_rlx(&rec->read_span, 0);
+    mfi_store_rlx(&rec->write_span, 0);
+    rec->kind = (uint8_t)kind;
+    rec->bits = bits;
+    rec->gen++;
+}
+
+static void busy_to_open(struct fdrec *rec, enum fd_kind kind, uint8_t bits)
+{
+    mfi_list_init(&rec->waiters);
+    mfi_store_rlx(&rec->nwait, 0u);
+    reset(rec, kind, bits);
+    mfi_add_acqrel(&rec->ref, (uint32_t)(FD_REF_OPEN - FD_REF_BUSY));
+}
+
+/*
+ * Take BUSY of a record that is not OPEN. A record that is BUSY is soon not: a
+ * close(2) or an adoption is on its way. False: it is OPEN.
+ */
+static bool make_busy(struct fdrec *rec)
+{
+    for (;;) {
+        uint32_t seen = mfi_load_acq(&rec->ref);
+
+        if ((seen & FD_REF_OPEN) != 0)
+            return false;
+        if ((seen & FD_REF_BUSY) != 0)
+            mfi_sys0(SYS_sched_yield);
+        else if (mfi_cas_acqrel(&rec->ref, &seen, seen | FD_REF_BUSY))
+            return true;
+    }
+}
+
+static void unlink_locked(struct fdrec *rec, struct fd_waiter *fw)
+{
+    mfi_list_del_init(&fw->w.link);
+    mfi_store_rel(&rec->nwait, mfi_load_rlx(&rec->nwait) - 1);
+}
+
+/* Nobody waits for this file any more: it is closed. Under the lock. */
+static void wake_all_locked(struct fdrec *rec, struct wake_list *woken)
+{
+    while (!mfi_list_empty(&rec->waiters)) {
+        struct fd_waiter *fw =
+            mfi_container_of(rec->waiters.next, struct fd_waiter, w.link);
+        struct parker *parker = fw->w.parker;
+
+        unlink_locked(rec, fw);
+        mfi_parker_wake(parker, WOKEN_CLOSED, woken);
+    }
+}
+
+int mfi_fd_open(int fd, enum fd_kind kind, struct wake_list *woken)
+{
+    struct fdrec *rec;
+    int rc = record(fd, &rec);
+
+    if (rc < 0)
+        return rc;
+    if (make_busy(rec)) {
+        busy_to_open(rec, kind, 0);
+        return 0;
+    }
+    /*
+     * OPEN: the file of this number was closed with close(2), which is misuse,
+     * or the kernel could not have given the number out again.
+     */
+    mfi_spin_lock(&rec->lock);
+    wake_all_locked(rec, woken);
+    reset(rec, kind, 0);
+    mfi_spin_unlock(&rec->lock);
+    return 0;
+}
+
+/* What an fd made elsewhere is; sets O_NONBLOCK where that is needed and ours. */
+static int inspect(int fd, enum fd_kind *ret_kind, uint8_t *ret_bits)
+{
+    int mode = mfi_os_mode(fd), domain = 0, type = 0, flags;
+    socklen_t len = sizeof domain;
+
+    if (mode < 0)
+        return mode;
+    *ret_bits = FD_ADOPTED;
+    if (S_ISSOCK(mode)) {
+        mfi_os_getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
+        mfi_os_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
+        *ret_kind = type == SOCK_STREAM &&
+                            (domain == AF_INET || domain == AF_INET6)
+                        ? FD_TCP
+                        : FD_SOCK;
+        /* accept and connect have no MSG_DONTWAIT. */
+    } else if (S_ISREG(mode) || S_ISDIR(mode) || S_ISBLK(mode)) {
+        *ret_kind = FD_FILE;
+        return 0;
+    } else if (fd <= 2) {
+        *ret_kind = FD_SHARED;
+        return 0;
+    } else {
+        *ret_kind = FD_PIPE;
+    }
+    flags = mfi_os_fcntl(fd, F_GETFL, 0);
+    if (flags >= 0 && (flags & O_NONBLOCK) == 0) {
+        mfi_os_fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+        *ret_bits |= FD_SET_NONBLOCK;
+    }
+    return flags < 0 ? flags : 0;
+}
+
+static int adopt(struct fdrec *rec, int fd)
+{
+    enum fd_kind kind = FD_PIPE;
+    uint8_t bits = 0;
+    int rc;
+
+    if (!make_busy(rec))
+        return 0; /* another call was faster */
+    if ((rc = inspect(fd, &kind, &bits)) < 0) {
+        mfi_and_acqrel(&rec->ref, ~(uint32_t)FD_REF_BUSY);
+        return rc;
+    }
+    busy_to_open(rec, kind, bits);
+    return 0;
+}
+
+int mfi_fd_get_slow(int fd, struct fdrec **ret_rec)
+{
+    struct fdrec *rec = mfi_fd_peek(fd);
+    uint32_t seen;
+    int rc;
+
+    if (rec == NULL) {
+        /* A number never seen: do not map a chunk for a bad one. */
+        if ((rc = mfi_os_fcntl(fd, F_GETFD, 0)) < 0 ||
+            (rc = record(fd, &rec)) < 0)
+            return rc;
+        mfi_add_acqrel(&rec->ref, 1u);
+    }
+    for (;;) { /* one count is ours here */
+        seen = mfi_load_acq(&rec->ref);
+        if ((seen & FD_REF_CLOSING) != 0) {
+            mfi_fd_put(rec, fd);
+            return -EBADF;
+        }
+        if ((seen & FD_REF_OPEN) != 0) {
+            *ret_rec = rec;
+            return 0;
+        }
+        if ((rc = adopt(rec, fd)) < 0) {
+            mfi_sub_acqrel(&rec->ref, 1u);
+            return rc;
+        }
+    }
+}
+
+int mfi_fd_finish(struct fdrec *rec, int fd)
+{
+    uint32_t seen = FD_REF_OPEN | FD_REF_CLOSING;
+    bool keep = (rec->bits & FD_KEEP) != 0;
+    int rc = 0;
+
+    /* Somebody who looked in vain may hold a count: then it is theirs to do. */
+    if (!mfi_cas_acqrel(&rec->ref, &seen, (uint32_t)FD_REF_BUSY))
+        return 0;
+    mfi_assert(mfi_load_rlx(&rec->nwait) == 0);
+    rec->gen++;
+    if (!keep)
+        rc = mfi_os_close(fd);
+    mfi_and_acqrel(&rec->ref, ~(uint32_t)FD_REF_BUSY);
+    return rc;
+}
+
+int mfi_fd_close(struct fdrec *rec, int fd, bool keep_open,
+                 struct wake_list *woken)
+{
+    uint32_t seen = mfi_or_acqrel(&rec->ref, (uint32_t)FD_REF_CLOSING);
+    int flags;
+
+    if ((seen & FD_REF_CLOSING) != 0) {
+        mfi_fd_put(rec, fd);
+        return -EBADF;
+    }
+    if (keep_open) {
+        rec->bits |= FD_KEEP;
+        if ((rec->bits & FD_SET_NONBLOCK) != 0 &&
+            (flags = mfi_os_fcntl(fd, F_GETFL, 0)) >= 0)
+            mfi_os_fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    }
+    mfi_spin_lock(&rec->lock);
+    wake_all_locked(rec, woken);
+    mfi_spin_unlock(&rec->lock);
+    return mfi_fd_put(rec, fd);
+}
+
+bool mfi_fd_wait(struct fdrec *rec, struct fd_waiter *fw)
+{
+    bool linked = false;
+
+    mfi_spin_lock(&rec->lock);
+    if ((mfi_load_acq(&rec->ready) & fw->flags) == 0 && !mfi_fd_closing(rec)) {
+        mfi_list_add_tail(&rec->waiters, &fw->w.link);
+        mfi_store_rel(&rec->nwait, mfi_load_rlx(&rec->nwait) + 1);
+        linked = true;
+    }
+    mfi_spin_unlock(&rec->lock);
+    return linked;
+}
+
+void mfi_fd_unwait(struct fdrec *rec, struct fd_waiter *fw)
+{
+    mfi_spin_lock(&rec->lock);
+    if (mfi_list_linked(&fw->w.link))
+        unlink_locked(rec, fw);
+    mfi_spin_unlock(&rec->lock);
+}
+
+/*
+ * Wake the first waiter for each flag in `flags`; one may be the first for
+ * several. A waiter that lost its wait otherwise (deadline, cancel) is passed
+ * over: it unlinks itself.
+ */
+static void wake_locked(struct fdrec *rec, uint32_t flags,
+                        struct wake_list *woken)
+{
+    struct list *link = rec->waiters.next, *next;
+
+    for (; link != &rec->waiters && flags != 0; link = next) {
+        struct fd_waiter *fw = mfi_container_of(link, struct fd_waiter, w.link);
+        struct parker *parker;
+        uint32_t wanted;
+
+        next = link->next;
+        if ((fw->flags & flags) == 0)
+            continue;
+        parker = fw->w.parker;
+        wanted = fw->flags;
+        unlink_locked(rec, fw); /* before the claim: then it may be gone */
+        if (mfi_parker_wake(parker, WOKEN_READY, woken))
+            flags &= ~wanted;
+    }
+}
+
+void mfi_fd_edge(uint64_t data, uint32_t events, struct wake_list *woken)
+{
+    int fd = (int)(uint32_t)data;
+    struct fdrec *rec = mfi_fd_peek(fd);
+    uint32_t flags = 0;
+
+    if (rec == NULL)
+        return;
+    if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+        flags |= FD_IN;
+    if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0)
+        flags |= FD_OUT;
+    if ((events & (EPOLLPRI | EPOLLERR)) != 0)
+        flags |= FD_PRI;
+    if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0)
+        flags |= FD_HUP;
+    mfi_spin_lock(&rec->lock);
+    if (rec->gen == (uint32_t)(data >> 32)) {
+        uint32_t seen = mfi_load_rlx(&rec->ready);
+
+        while (!mfi_cas_weak_acqrel(&rec->ready, &seen,
+                                    (seen + FD_EDGE) | flags))
+            ;
+        if (mfi_load_rlx(&rec->nwait) != 0)
+            wake_locked(rec, flags, woken);
+    }
+    mfi_spin_unlock(&rec->lock);
+}
+
+void mfi_fd_baton_slow(struct fdrec *rec, uint32_t flag,
+                       struct wake_list *woken)
+{
+    mfi_spin_lock(&rec->lock);
+    if ((mfi_load_acq(&rec->ready) & flag) != 0)
+        wake_locked(rec, flag, woken);
+    mfi_spin_unlock(&rec->lock);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* poller.c - the epoll half of waiting: the design is in poller.h. */
+#include "poll/poller.h"
+
+#include "os/io.h"
+#include "os/map.h"
+
+/* data of the two fds that are no user's; no fd number is that large. */
+#define DATA_BELL (UINT64_MAX)
+#define DATA_ALARM (UINT64_MAX - 1)
+
+enum { EVENTS_LEN = POLL_BATCH * sizeof(struct epoll_event) };
+
+static const uint32_t ALL_EDGES =
+    EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
+
+/* By home - 1: whose set a registration is in. Written while none is used. */
+static struct poller *pollers[POLLERS_MAX];
+
+int mfi_poller_init(struct poller *p, int index)
+{
+    void *events;
+    int rc;
+
+    *p = (struct poller){.epfd = -1,
+                         .bell = -1,
+                         .alarm = -1,
+                         .home = (uint16_t)(index + 1),
+                         .alarm_at = MFI_FAR};
+    if ((rc = mfi_map_pages(EVENTS_LEN, &events)) < 0)
+        return rc;
+    p->events = events;
+    if ((rc = p->epfd = mfi_epoll_create()) >= 0 &&
+        (rc = p->bell = mfi_eventfd()) >= 0 &&
+        (rc = p->alarm = mfi_timerfd()) >= 0 &&
+        (rc = mfi_epoll_ctl(p->epfd, EPOLL_CTL_ADD, p->bell, EPOLLIN | EPOLLET,
+                            DATA_BELL)) >= 0)
+        rc = mfi_epoll_ctl(p->epfd, EPOLL_CTL_ADD, p->alarm, EPOLLIN | EPOLLET,
+                           DATA_ALARM);
+    if (rc < 0) {
+        mfi_poller_done(p);
+        return rc;
+    }
+    mfi_assert(index >= 0 && index < POLLERS_MAX);
+    pollers[index] = p;
+    return 0;
+}
+
+void mfi_poller_done(struct poller *p)
+{
+    if (p->alarm >= 0)
+        mfi_os_close(p->alarm);
+    if (p->bell >= 0)
+        mfi_os_close(p->bell);
+    if (p->epfd >= 0)
+        mfi_os_close(p->epfd);
+    if (p->events != NULL)
+        mfi_unmap(p->events, EVENTS_LEN);
+    *p = (struct poller){.epfd = -1, .bell = -1, .alarm = -1};
+}
+
+/* An adopted fd may have been closed and reused where we could not see it. */
+static int rearm(struct poller *p, int fd, struct fdrec *rec)
+{
+    int rc = mfi_epoll_ctl(p->epfd, EPOLL_CTL_MOD, fd, ALL_EDGES,
+                           mfi_fd_data(fd, rec));
+
+    if (rc == -ENOENT)
+        rc = mfi_epoll_ctl(p->epfd, EPOLL_CTL_ADD, fd, ALL_EDGES,
+                           mfi_fd_data(fd, rec));
+    return rc;
+}
+
+int mfi_poller_watch(struct poller *p, int fd, struct fdrec *rec)
+{
+    uint16_t none = 0;
+    int rc;
+
+    if (rec->kind == FD_FILE)
+        return -EPERM;
+    if (mfi_load_acq(&rec->home) == 0 &&
+        mfi_cas_acqrel(&rec->home, &none, p->home)) {
+        mfi_add_acqrel(&p->nfds, 1u);
+        rc = mfi_epoll_ctl(p->epfd, EPOLL_CTL_ADD, fd, ALL_EDGES,
+                           mfi_fd_data(fd, rec));
+        if (rc == -EEXIST) /* left behind by a file closed elsewhere */
+            rc = rearm(p, fd, rec);
+        if (rc < 0)
+            mfi_store_rel(&rec->home, (uint16_t)0);
+        return rc;
+    }
+    if (mfi_unlikely((rec->bits & FD_ADOPTED) != 0)) {
+        uint16_t home = mfi_load_acq(&rec->home);
+
+        return home == 0 ? 0 : rearm(pollers[home - 1], fd, rec);
+    }
+    return 0;
+}
+
+int mfi_poller_poll(struct poller *p, struct epoll_event *buf, int n,
+                    int timeout_ms, struct wake_list *woken)
+{
+    int got = mfi_epoll_wait(p->epfd, buf, n, timeout_ms);
+
+    for (int i = 0; i < got; i++)
+        if (buf[i].data.u64 < DATA_ALARM)
+            mfi_fd_edge(buf[i].data.u64, buf[i].events, woken);
+    return got < 0 ? 0 : got;
+}
+
+void mfi_poller_ring(struct poller *p)
+{
+    uint64_t one = 1;
+
+    mfi_os_write(p->bell, &one, sizeof one);
+}
+
+void mfi_poller_alarm(struct poller *p, mf_ns at)
+{
+    if (at != p->alarm_at) {
+        p->alarm_at = at;
+        mfi_timerfd_set(p->alarm, at);
+    }
+}
