@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * entry.h - the first and the last frames of a task.
+ *
+ *   top of the stack
+ *     struct running          one cache line up to the top
+ *     argument copy           only when it does not fit the record
+ *     first frame, task_main, the user's function ...
+ *
+ * When a task has ended and the next one to run is a record without a stack, it
+ * starts right there, on the same stack and in the same loop: no switch, no
+ * stack taken or given. That is what makes a batch of a million spawns cheap.
+ */
+#ifndef MFI_SCHED_ENTRY_H
+#define MFI_SCHED_ENTRY_H
+
+#include "sched/worker.h"
+
+/*
+ * Give t a stack for its first run. NULL: it has none, or is not to run at all;
+ * it has been ended (-ENOMEM, or skipped).
+ */
+struct running *mfi_entry_attach(struct worker *w, mf_task *t);
+
+/*
+ * At the spawn already, with a copy of len bytes of arg. Returns 0, -ENOMEM,
+ * -EINVAL (a stack size beyond the largest).
+ */
+int mfi_entry_attach_early(struct worker *w, mf_task *t, mf_fn *fn,
+                           const void *arg, size_t len);
+
+/* It has left its stack for good: recycle it. */
+void mfi_entry_recycle(struct worker *w, struct running *run);
+
+/* Give the stack of a task that was never started back. */
+void mfi_entry_detach(struct worker *w, mf_task *t);
+
+/* See worker.c. */
+void mfi_arrived(struct worker *w, struct running *me);
+void mfi_leave_for(struct worker *w, struct running *me, enum leave why,
+                   mf_task *t);
+
+/* The body is over, with this result: defers, scopes, then the end. */
+void mfi_entry_finish(struct running *me, int result, enum mf_ending ending);
+
+/* Run what was deferred, last first. */
+void mfi_defers_run(struct running *me);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * exit.c - leaving a task early: mf_exit, mf_panic, and what was deferred.
+ *
+ * Both unwind to the frame above the user's function (coro/unwind.h); there the
+ * task ends as if it had returned, and leaves its stack for good: the frames of
+ * the unwinder still lie below, so no other task may begin on it.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/time.h"
+#include "sched/entry.h"
+#include "sched/worker.h"
+
+struct defer { /* a slab record: eight to one */
+    struct defer *next;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+int mf_defer(void (*fn)(void *arg), void *arg)
+{
+    struct worker *w = mfi_worker();
+    struct defer *d;
+
+    if (fn == NULL)
+        return -EINVAL;
+    if (w == NULL)
+        return -EPERM;
+    d = mfi_slab_get(&w->records);
+    if (d == NULL)
+        return -ENOMEM;
+    *d = (struct defer){w->current->defers, fn, arg};
+    w->current->defers = d;
+    return 0;
+}
+
+void mfi_defers_run(struct running *me)
+{
+    struct defer *d;
+
+    me->agent.shields++;
+    me->agent.shield_limit = MFI_FAR;
+    while ((d = me->defers) != NULL) {
+        struct defer now = *d;
+
+        me->defers = now.next;
+        mfi_slab_put(&mfi_worker()->records, d);
+        now.fn(now.arg); /* may suspend, may even exit or panic again */
+    }
+    me->agent.shields--;
+}
+
+static void landed(void *arg)
+{
+    struct running *me = arg;
+    mf_task *t = me->task;
+    bool panicked = me->message != NULL;
+    char *message = me->message;
+    struct worker *w;
+
+    me->message = NULL;
+    me->agent.shields = 0;
+    if (panicked) {
+        /* Its scopes and defers first: the copy the text replaces is theirs. */
+        while (me->agent.inner != NULL)
+            mf_scope_drop((mf_scope *)(void *)me->agent.inner);
+        mfi_defers_run(me);
+        mfi_task_lock(t);
+        t->u.message = message;
+        mfi_task_unlock(t, TASK_MESSAGE, 0);
+        mfi_entry_finish(me, -ENOTRECOVERABLE, MF_PANICKED);
+    } else {
+        mfi_entry_finish(me, me->exit_rc, MF_EXITED);
+    }
+    w = mfi_worker();
+    mfi_leave(w, me, LEAVE_END);
+    mfi_assert(!"an ended task runs");
+}
+
+static _Noreturn void leave(struct running *me)
+{
+    me->unwind.root = me->root;
+    me->unwind.landed = landed;
+    me->unwind.arg = me;
+    mfi_unwind(&me->unwind);
+}
+
+void mf_exit(int rc)
+{
+    struct worker *w = mfi_worker();
+
+    if (w == NULL)
+        mfi_die("mf_exit(%d) outside a task", rc);
+    w->current->exit_rc = rc;
+    leave(w->current);
+}
+
+void mf_panic(const char *fmt, ...)
+{
+    struct worker *w = mfi_worker();
+    char *message = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    if (vasprintf(&message, fmt, args) < 0)
+        message = NULL;
+    va_end(args);
+    if (w == NULL)
+        mfi_die("panic outside a task: %s", message != NULL ? message : fmt);
+    if (message == NULL)
+        mfi_die("panic without memory for its text: %s", fmt);
+    free(w->current->message); /* tidy: allow free, because vasprintf gave it */
+    w->current->message = message;
+    leave(w->current);
+}

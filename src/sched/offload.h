@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * offload.h - threads for what would block a worker.
+ *
+ * Threads are made when a job finds none idle, up to offload_threads, and stay
+ * until the stop; idle ones sleep on a futex. A job owns its copy of the data,
+ * so its caller may leave at any time; of caller and thread, whoever comes
+ * second frees the job:
+ *
+ *     WAITED --thread: done--> DONE --caller takes it-->  freed
+ *        |
+ *        +--caller leaves--> LEFT --thread: done, drop--> freed
+ */
+#ifndef MFI_SCHED_OFFLOAD_H
+#define MFI_SCHED_OFFLOAD_H
+
+#include <mayfly/block.h>
+
+#include "base/time.h"
+
+/* Wait until no job runs or waits, `deadline` at most: 0 or -ETIMEDOUT. */
+int mfi_offload_drain(mf_deadline deadline);
+
+/* End the threads. No job is left. */
+void mfi_offload_done(void);
+
+/*
+ * fn(arg) on the pool, arg as it is; waits for it whatever happens, so arg may
+ * be on the caller's stack. Returns fn's result, -ENOMEM, -EAGAIN. Suspends.
+ * Not a cancel point: for system calls the kernel cannot take back.
+ */
+int mfi_offload_call(mf_fn *fn, void *arg);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker.h - one OS thread that runs tasks, and the scheduler they form.
+ *
+ * A task that gives up its CPU picks the next one itself and switches straight
+ * to it; only when there is none, or every TICKS switches, does it switch to
+ * the thread's own stack, whose loop polls, steals and sleeps.
+ *
+ *      task A --leave--> task B --leave--> ... --leave--> base loop
+ *                                            ^               |
+ *                                            +----- run -----+
+ *
+ * What has to happen to A after it has left its stack (commit its park, queue
+ * it again, recycle the stack) is done by whoever runs next on this thread,
+ * first thing (mfi_arrived): nothing can run A, or reuse its stack, before.
+ * The worker is handed over in the switch itself; nobody keeps it in a variable
+ * across one.
+ *
+ * Sleeping. idle is a stack of workers asleep or about to be. A worker puts
+ * itself there, *then* looks once more at every queue, then sleeps in its
+ * poller; a pusher queues, *then* looks at nr_idle. Both with a full fence in
+ * between (Dekker), so work pushed at any time is seen by one of the two. A
+ * pusher wakes one worker, and only if none searches; a searcher that finds
+ * something and was the last to search wakes the next. Waking costs 10 us, so
+ * what a worker is about to run itself (one task in slot or queue) wakes nobody.
+ */
+#ifndef MFI_SCHED_WORKER_H
+#define MFI_SCHED_WORKER_H
+
+#include <mayfly/run.h>
+
+#include "mem/slab.h"
+#include "os/thread.h"
+#include "poll/poller.h"
+#include "poll/wheel.h"
+#include "sched/runq.h"
+#include "sched/scope.h"
+#include "sched/task.h"
+
+enum {
+    TICKS = 61,    /* switches between two looks at I/O, timers and inject */
+    BUDGET = 128,  /* calls that need not wait, before they yield */
+};
+
+enum leave { LEAVE_PARK, LEAVE_YIELD, LEAVE_END };
+
+struct worker {
+    /* owner only, hot */
+    struct running *current; /* NULL: the base loop */
+    struct running *prev;    /* who left last, for mfi_arrived */
+    enum leave why;
+    int32_t tick;
+    struct cxx_globals *cxx;
+    _Atomic uint32_t run_seq; /* one up per task run; the hog handler reads */
+    uint32_t recycled; /* stacks put back since the last trim */
+    struct runq q;
+    struct slab_cache records;
+    struct stack_cache stacks;
+    struct coro base;
+    struct poller poller;
+    struct wheel wheel;
+    /* the owner's, seen by others */
+    _Alignas(MFI_CACHE_LINE) int index;
+    bool searching;
+    bool idle_listed; /* under sched.idle_lock */
+    uint32_t rng;
+    struct os_thread thread;
+    /* hog.h */
+    uint32_t hog_seen; /* run_seq at the last tick; the handler's */
+    _Atomic uint32_t hog; /* its task computes without yielding */
+    int hog_timer;
+    void *sigstack;
+    int cpu; /* >= 0: keep to it */
+};
+
+struct sched {
+    struct worker *_Atomic *workers;
+    int nr_workers;
+    bool stealing;
+    size_t stack_size;
+    mf_ns hog_time;
+    int offload_max;
+    bool uring;
+    struct injectq inject;
+    _Alignas(MFI_CACHE_LINE) _Atomic uint32_t nr_idle;
+    _Atomic uint32_t nr_searching;
+    struct spin idle_lock;
+    struct worker **idle; /* a stack of nr_idle, under idle_lock */
+    _Atomic uint32_t stopping;
+    _Atomic uint32_t hogs; /* workers whose hog is set */
+    mf_scope root;
+    _Atomic uint32_t up; /* 0 while nothing runs */
+};
+
+extern struct sched mfi_sched;
+
+/* The calling thread's worker, or NULL. Never cache it over a suspension. */
+static inline struct worker *mfi_worker(void)
+{
+    uintptr_t word = (uintptr_t)mfi_arch_self();
+
+    return (word & 1) == 0 ? (struct worker *)word : NULL;
+}
+
+/* The running task or the plain thread; NULL: no memory for the latter's. */
+struct agent *mfi_agent_thread(void);
+
+static inline struct agent *mfi_agent(void)
+{
+    struct worker *w = mfi_worker();
+
+    return mfi_likely(w != NULL) ? &w->current->agent : mfi_agent_thread();
+}
+
+/* Give up the CPU; me is the running task. Returns when it runs again. */
+void mfi_leave(struct worker *w, struct running *me, enum leave why);
+
+/* Make everybody on the list runnable, in its order. Context: any. */
+void mfi_wake_slow(struct wake_list *l);
+
+static inline void mfi_wake(struct wake_list *l)
+{
+    if (l->head != NULL)
+        mfi_wake_slow(l);
+}
+
+/*
+ * Queue a task that has left its stack. hot: it was readied by a running task
+ * and goes next. w NULL: foreign thread.
+ */
+void mfi_ready(struct worker *w, mf_task *t, bool hot);
+
+/* Queue a record that has not run yet. */
+void mfi_ready_fresh(struct worker *w, mf_task *t);
+
+/* w has queued something: wake a sleeper if there is more than it runs next. */
+void mfi_sched_pushed(struct worker *w);
+
+/* A thread's main function; returns when the scheduler stops. */
+void mfi_worker_main(void *worker);
+
+/* Poll p and expire wheel as its owner would; any worker, its own buffer. */
+bool mfi_worker_poll(struct worker *self, struct worker *of, int timeout_ms);
+
+/* Try to wake one sleeper, whoever it is. Context: any but signal handlers. */
+void mfi_wake_one(void);
+
+/* Let a running task that met no reason to wait give way now and then. */
+void mfi_budget_spent(struct running *me);
+
+static inline void mfi_budget(struct agent *a)
+{
+    if (a->parker.kind == AGENT_TASK) {
+        struct running *me = mfi_running_of(a);
+
+        if (mfi_unlikely(--me->budget <= 0))
+            mfi_budget_spent(me);
+    }
+}
+
+#endif
