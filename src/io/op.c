@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * op.c - holding and waiting for fds, for tasks and plain threads.
+ *
+ * A task waits for an edge of its worker's epoll set. A plain thread has no set
+ * and sleeps in ppoll on the fd and an eventfd of its own, which a canceller or
+ * closer rings; it is linked as a waiter all the same, so that close finds it.
+ */
+#include "io/op.h"
+
+#include "os/event.h"
+
+int mfi_op_begin(struct op *op, int fd, uint32_t flag, mf_deadline deadline)
+{
+    mf_ns span;
+    int rc;
+
+    op->agent = mfi_agent();
+    if (mfi_unlikely(op->agent == NULL))
+        return -ENOMEM;
+    if ((rc = mfi_cancel_point(op->agent)) < 0 ||
+        (rc = mfi_fd_get(fd, &op->rec)) < 0)
+        return rc;
+    op->fd = fd;
+    op->flag = flag;
+    op->waited = false;
+    op->at = mfi_time_of(deadline);
+    span = mfi_load_rlx(flag == FD_IN ? &op->rec->read_span
+                                      : &op->rec->write_span);
+    if (mfi_unlikely(span != 0)) {
+        mf_ns at = mfi_time_add(mf_now(), span);
+
+        op->at = at < op->at ? at : op->at;
+    }
+    return 0;
+}
+
+static short poll_events(uint32_t flags)
+{
+    return (short)(((flags & FD_IN) != 0 ? POLLIN : 0) |
+                   ((flags & FD_OUT) != 0 ? POLLOUT : 0) |
+                   ((flags & FD_PRI) != 0 ? POLLPRI : 0));
+}
+
+static mf_ns thread_span(struct op *op)
+{
+    mf_ns until = op->at, now;
+
+    if (op->agent->shields != 0 && op->agent->shield_limit < until)
+        until = op->agent->shield_limit;
+    if (until == MFI_FAR)
+        return MFI_FAR;
+    now = mf_now();
+    return until > now ? until - now : 0;
+}
+
+/* The thread's half of a wait: armed and linked. As mfi_wait. */
+static int thread_wait(struct op *op)
+{
+    struct agent *a = op->agent;
+    struct pollfd fds[2] = {{.fd = op->fd, .events = poll_events(op->flag)},
+                            {.fd = mfi_agent_bell(a), .events = POLLIN}};
+    enum park_reason why = WOKEN_READY;
+    int rc = fds[1].fd < 0 ? fds[1].fd : mfi_cancel_point(a);
+
+    mfi_store_rel(&a->polling, 1u);
+    if (rc == 0 && mfi_park_commit_thread(a))
+        (void)mfi_ppoll(fds, 2, thread_span(op));
+    mfi_store_rel(&a->polling, 0u);
+    /* Take the wait back; if somebody was faster, it says why. */
+    if (mfi_parker_claim(&a->parker, WOKEN_READY) == CLAIM_LOST)
+        why = mfi_parker_reason(&a->parker);
+    if (why == WOKEN_CLOSED)
+        return -EBADF;
+    if (rc < 0 || (why == WOKEN_CANCEL && (rc = mfi_cancel_point(a)) < 0))
+        return rc;
+    if ((fds[0].revents & POLLNVAL) != 0)
+        return -EBADF;
+    if (fds[0].revents != 0) /* no edge told the record: the poll did */
+        mfi_or_acqrel(&op->rec->ready, op->flag);
+    else if (op->at != MFI_FAR && op->at <= mf_now())
+        return -ETIMEDOUT;
+    return 1;
+}
+
+static int task_wait(struct op *op)
+{
+    return mfi_wait(op->agent, op->at,
+                    op->flag == FD_IN ? "an fd to read" : "an fd to write");
+}
+
+int mfi_op_wait(struct op *op)
+{
+    struct fd_waiter fw = {.flags = op->flag, .fd = op->fd};
+    struct worker *w = mfi_worker();
+    int rc;
+
+    op->waited = true;
+    if (op->at != MFI_FAR && op->at <= mf_now())
+        return -ETIMEDOUT;
+    if (w != NULL &&
+        (rc = mfi_poller_watch(&w->poller, op->fd, op->rec)) < 0)
+        return rc;
+    fw.w.parker = &op->agent->parker;
+    mfi_park_arm(op->agent);
+    if (!mfi_fd_wait(op->rec, &fw)) {
+        mfi_park_disarm(op->agent);
+        return mfi_fd_closing(op->rec) ? -EBADF : MFI_OP_AGAIN;
+    }
+    rc = w != NULL ? task_wait(op) : thread_wait(op);
+    if (rc != 0)
+        mfi_fd_unwait(op->rec, &fw);
+    return rc >= 0 ? MFI_OP_AGAIN : rc;
+}
+
+int mfi_op_end(struct op *op, int n)
+{
+    /* An edge woke us; if we did not use it up, it is the next one's. */
+    if (mfi_fd_baton_due(op->rec, op->flag)) {
+        struct wake_list woken;
+
+        mfi_wake_list_init(&woken);
+        mfi_fd_baton_slow(op->rec, op->flag, &woken);
+        mfi_wake(&woken);
+    }
+    mfi_fd_put(op->rec, op->fd);
+    if (!op->waited)
+        mfi_budget(op->agent);
+    return n;
+}
+
+int mfi_op_poll_shared(struct op *op)
+{
+    struct pollfd pfd = {.fd = op->fd, .events = poll_events(op->flag)};
+
+    return mfi_ppoll(&pfd, 1, 0) == 0 ? -EAGAIN : 0;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rw.c - read and write, plain and vectored, once and until done.
+ *
+ * How an fd is read without ever blocking the worker depends on its kind:
+ *
+ *   FD_TCP, FD_SOCK  recv, send with MSG_DONTWAIT: its flags do not matter
+ *   FD_PIPE          read, write; O_NONBLOCK was set when it was adopted
+ *   FD_SHARED        poll first, then read, or write at most PIPE_BUF bytes: a
+ *                    pipe that polls writable has room for these (pipe(7))
+ *   FD_FILE          on the offload pool
+ *
+ * A plain thread that writes to a broken pipe must not get SIGPIPE (on workers
+ * it is blocked): os/io.c keeps it away.
+ */
+#include <limits.h>
+
+#include "io/op.h"
+#include "sched/offload.h"
+
+struct rw { /* one read or write; either buf or iov */
+    int fd;
+    bool write;
+    int n; /* > 0: iov has so many */
+    union {
+        void *buf;
+        const struct iovec *iov;
+    };
+    size_t len;
+};
+
+/* A worker has SIGPIPE blocked; other threads need it kept away. */
+static long plain_call(const struct rw *rw)
+{
+    bool quiet = rw->write && mfi_worker() == NULL;
+
+    if (quiet)
+        return rw->n > 0 ? mfi_os_writev_quiet(rw->fd, rw->iov, rw->n)
+                         : mfi_os_write_quiet(rw->fd, rw->buf, rw->len);
+    if (rw->n > 0)
+        return rw->write ? mfi_os_writev(rw->fd, rw->iov, rw->n)
+                         : mfi_os_readv(rw->fd, rw->iov, rw->n);
+    return rw->write ? mfi_os_write(rw->fd, rw->buf, rw->len)
+                     : mfi_os_read(rw->fd, rw->buf, rw->len);
+}
+
+static long socket_call(const struct rw *rw)
+{
+    struct msghdr msg = {0};
+
+    if (rw->n == 0)
+        return rw->write ? mfi_os_send(rw->fd, rw->buf, rw->len,
+                                       MSG_DONTWAIT | MSG_NOSIGNAL)
+                         : mfi_os_recv(rw->fd, rw->buf, rw->len, MSG_DONTWAIT);
+    msg.msg_iov = (struct iovec *)(uintptr_t)rw->iov;
+    msg.msg_iovlen = (size_t)rw->n;
+    return rw->write
+               ? mfi_os_sendmsg(rw->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL)
+               : mfi_os_recvmsg(rw->fd, &msg, MSG_DONTWAIT);
+}
+
+/* Ready or not now: what a short write to a shared pipe may be. */
+static long shared_call(struct op *op, const struct rw *rw)
+{
+    struct rw part = *rw;
+    int rc = mfi_op_poll_shared(op);
+
+    if (rc < 0)
+        return rc;
+    if (rw->write) {
+        if (rw->n > 0) {
+            part.buf = rw->iov[0].iov_base;
+            part.len = rw->iov[0].iov_len;
+            part.n = 0;
+        }
+        if (part.len > PIPE_BUF)
+            part.len = PIPE_BUF;
+    }
+    return plain_call(&part);
+}
+
+static int offloaded(void *rw)
+{
+    long n;
+
+    do
+        n = plain_call(rw);
+    while (n == -EINTR);
+    return (int)n;
+}
+
+static long file_call(struct rw *rw)
+{
+    /* A thread may block; a worker may not. */
+    return mfi_worker() != NULL ? mfi_offload_call(offloaded, rw)
+                                : offloaded(rw);
+}
+
+static long call(struct op *op, struct rw *rw)
+{
+    switch ((enum fd_kind)op->rec->kind) {
+    case FD_TCP:
+    case FD_SOCK:
+        return socket_call(rw);
+    case FD_PIPE:
+        return plain_call(rw);
+    case FD_SHARED:
+        return shared_call(op, rw);
+    case FD_FILE:
+        return file_call(rw);
+    }
+    return -EINVAL;
+}
+
+static int transfer(struct rw *rw, mf_deadline deadline)
+{
+    struct op op;
+    long n;
+    int rc;
+
+    if (rw->len > MFI_IO_MAX)
+        rw->len = MFI_IO_MAX;
+    rc = mfi_op_begin(&op, rw->fd, rw->write ? FD_OUT : FD_IN, deadline);
+    if (rc < 0)
+        return rc;
+    if (rw->len == 0)
+        return mfi_op_end(&op, 0);
+    do
+        n = mfi_op_due(&op) ? call(&op, rw) : -EAGAIN;
+    while ((rc = mfi_op_again(&op, n,
+                              !rw->write && n > 0 && (size_t)n < rw->len)) ==
+           MFI_OP_AGAIN);
+    return mfi_op_end(&op, rc);
+}
+
+int mf_read(int fd, void *buf, size_t len, mf_deadline deadline)
+{
+    struct rw rw = {.fd = fd, .buf = buf, .len = len};
+
+    return transfer(&rw, deadline);
+}
+
+int mf_write(int fd, const void *buf, size_t len, mf_deadline deadline)
+{
+    struct rw rw = {
+        .fd = fd, .write = true, .buf = (void *)(uintptr_t)buf, .len = len};
+
+    return transfer(&rw, deadline);
+}
+
+/* The bytes of iov, cut at the kernel's limit; -1: not a vector. */
+static long iov_len(const struct iovec *iov, int n)
+{
+    size_t len = 0;
+
+    if (n < 0 || n > IOV_MAX || (iov == NULL && n > 0))
+        return -1;
+    for (int i = 0; i < n; i++) {
+        if (iov[i].iov_len > MFI_IO_MAX - len)
+            return (long)MFI_IO_MAX;
+        len += iov[i].iov_len;
+    }
+    return (long)len;
+}
+
+static int transferv(int fd, bool write, const struct iovec *iov, int n,
+                     mf_deadline deadline)
+{
+    long len = iov_len(iov, n);
+    struct rw rw = {.fd = fd, .write = write, .n = n, .iov = iov};
+
+    if (len < 0)
+        return -EINVAL;
+    rw.len = (size_t)len;
+    return transfer(&rw, deadline);
+}
+
+int mf_readv(int fd, const struct iovec *iov, int n, mf_deadline deadline)
+{
+    return transferv(fd, false, iov, n, deadline);
+}
+
+int mf_writev(int fd, const struct iovec *iov, int n, mf_deadline deadline)
+{
+    return transferv(fd, true, iov, n, deadline);
+}
+
+int mf_read_full(int fd, void *buf, size_t len, mf_deadline deadline)
+{
+    char *to = buf;
+    size_t got = 0;
+
+    while (got < len) {
+        int n = mf_read(fd, to + got, len - got, deadline);
+
+        if (n < 0)
+            return n;
+        if (n == 0)
+            return got == 0 ? 0 : -EPIPE;
+        got += (size_t)n;
+    }
+    return 1;
+}
+
+int mf_write_all(int fd, const void *buf, size_t len, mf_deadline deadline)
+{
+    const char *from = buf;
+
+    while (len > 0) {
+        int n = mf_write(fd, from, len, deadline);
+
+        if (n < 0)
+            return n;
+        from += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+static void advance(struct iovec **iov, int *n, size_t done)
+{
+    while (*n > 0 && done >= (*iov)->iov_len) {
+        done -= (*iov)->iov_len;
+        (*iov)->iov_base = (char *)(*iov)->iov_base + (*iov)->iov_len;
+        (*iov)->iov_len = 0;
+        ++*iov;
+        --*n;
+    }
+    if (done > 0) {
+        (*iov)->iov_base = (char *)(*iov)->iov_base + done;
+        (*iov)->iov_len -= done;
+    }
+}
+
+int mf_writev_all(int fd, struct iovec *iov, int n, mf_deadline deadline)
+{
+    if (n < 0 || (iov == NULL && n > 0))
+        return -EINVAL;
+    for (;;) {
+        int done;
+
+        advance(&iov, &n, 0); /* past empty ones */
+        if (n == 0)
+            return 0;
+        done = mf_writev(fd, iov, n < IOV_MAX ? n : IOV_MAX, deadline);
+        if (done < 0)
+            return done;
+        advance(&iov, &n, (size_t)done);
+    }
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * addr.h - the part of address parsing that mf_addr_parse is a shell around.
+ */
+#ifndef MFI_NET_ADDR_H
+#define MFI_NET_ADDR_H
+
+#include <stdbool.h>
+
+#include <mayfly/net.h>
+
+/*
+ * Parse "host:port" as mf_addr_parse does. ":80" and "*:80" give the IPv6 "any"
+ * address, which takes IPv4 too: where IPv6 is off, the caller falls back to
+ * mfi_addr_any4. Returns 0; or -EINVAL and what is wrong, a static string.
+ */
+int mfi_addr_parse(const char *where, mf_addr *ret_addr, const char **ret_why);
+
+/* Make a the IPv4 "any" address if it is the IPv6 one; the port stays. */
+bool mfi_addr_any4(mf_addr *a);
+
+#endif
