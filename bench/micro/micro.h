@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* micro.h - what the micro benchmarks share: arguments, results, checks. */
+#ifndef BENCH_MICRO_H
+#define BENCH_MICRO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct micro_args {
+    long count;        /* -n */
+    int workers;       /* -w */
+    size_t stack_size; /* -s, bytes; 0: the runtime's */
+};
+
+/* Each runs as the first task, prints its results and returns 0. */
+int micro_switch(void *args);
+int micro_yield(void *args);
+int micro_park_unpark(void *args);
+int micro_spawn_join(void *args);
+int micro_spawn_batch(void *args);
+int micro_skynet(void *args);
+int micro_growth(void *args);
+int micro_parked(void *args);
+int micro_timers(void *args);
+int micro_arm_cancel(void *args);
+
+/* Print "name value unit"; the second form adds _i to the name. */
+void micro_report(const char *name, double value, const char *unit);
+void micro_report_i(const char *name, long i, double value, const char *unit);
+
+/* Nanoseconds per operation of n since start, a reading of mf_now(). */
+double micro_per_op(int64_t start, long n);
+
+/* A key of /proc/self/status, "VmRSS:" say, in bytes. */
+long long micro_status_bytes(const char *key);
+
+/* A wrong result makes every number worthless: end the process at once. */
+void micro_fail(const char *what) __attribute__((__noreturn__));
+#define MICRO_CHECK(that) \
+ do {                     \
+  if (!(that))            \
+   micro_fail(#that);     \
+ } while (0)
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * switch.c - the bare change of stacks, without the scheduler: two stacks hand
+ * control back and forth. One way is half a round trip.
+ */
+#include "micro.h"
+
+#include <mayfly/base.h>
+
+#include "arch/arch.h"
+
+enum { STACK_SIZE = 16384 };
+
+struct pair {
+    void *here;  /* the saved stack pointer of the one that measures */
+    void *there; /* and of the other one */
+    long answers;
+};
+
+static void answer(void *arg)
+{
+    struct pair *p = arg;
+
+    for (;;) {
+        p->answers++;
+        p = mfi_arch_switch(&p->there, p->here, p);
+    }
+}
+
+int micro_switch(void *arg)
+{
+    static _Alignas(16) char stack[STACK_SIZE];
+    const struct micro_args *args = arg;
+    struct pair p = {0};
+    long rounds = args->count / 2;
+    int64_t start;
+
+    p.there = mfi_arch_prepare(stack + STACK_SIZE, answer);
+    start = mf_now();
+    for (long i = 0; i < rounds; i++)
+        MICRO_CHECK(mfi_arch_switch(&p.here, p.there, &p) == &p);
+    micro_report("switch", micro_per_op(start, 2 * rounds), "ns");
+    MICRO_CHECK(p.answers == rounds);
+    return 0;
+}
