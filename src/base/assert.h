@@ -12,19 +12,19 @@
 #include "base/atomic.h"
 
 #ifndef MF_DEBUG
-#define MF_DEBUG 0
+# define MF_DEBUG 0
 #endif
 
-#define mfi_assert(cond)                                                       \
-    do {                                                                       \
-        if (mfi_unlikely(!(cond)))                                             \
-            mfi_broken(#cond, __FILE__, __LINE__);                             \
-    } while (0)
+#define mfi_assert(cond)                  \
+ do {                                     \
+  if (mfi_unlikely(!(cond)))              \
+   mfi_broken(#cond, __FILE__, __LINE__); \
+ } while (0)
 
 #if MF_DEBUG >= 1
-#define mfi_assert_debug(cond) mfi_assert(cond)
+# define mfi_assert_debug(cond) mfi_assert(cond)
 #else
-#define mfi_assert_debug(cond) ((void)sizeof((cond) ? 1 : 0))
+# define mfi_assert_debug(cond) ((void)sizeof((cond) ? 1 : 0))
 #endif
 
 /* Print what is broken and where, call the dump hook, abort. Any context. */

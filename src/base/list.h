@@ -18,8 +18,8 @@ struct list {
     struct list *prev;
 };
 
-#define mfi_container_of(ptr, type, member)                                    \
-    ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+#define mfi_container_of(ptr, type, member) \
+ ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 static inline void mfi_list_init(struct list *head)
 {
@@ -70,7 +70,7 @@ static inline void mfi_list_splice_tail(struct list *to, struct list *from)
     mfi_list_init(from);
 }
 
-#define mfi_list_for_each(pos, head)                                           \
-    for (struct list *pos = (head)->next; pos != (head); pos = pos->next)
+#define mfi_list_for_each(pos, head) \
+ for (struct list *pos = (head)->next; pos != (head); pos = pos->next)
 
 #endif

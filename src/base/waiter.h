@@ -37,13 +37,14 @@
 #include "base/list.h"
 
 enum park_state { /* low bits of the word */
-    PARK_IDLE,
-    PARK_ARMED,
-    PARK_PARKED,
-    PARK_CLAIMED,
-    PARK_STATE = 7,
-    PARK_NO_CANCEL = 8, /* with ARMED, PARKED: a canceller keeps off */
-    PARK_REASON_SHIFT = 8,
+                  PARK_IDLE,
+                  PARK_ARMED,
+                  PARK_PARKED,
+                  PARK_CLAIMED,
+                  PARK_STATE = 7,
+                  PARK_NO_CANCEL =
+                      8, /* with ARMED, PARKED: a canceller keeps off */
+                  PARK_REASON_SHIFT = 8,
 };
 
 enum park_reason { WOKEN_READY, WOKEN_TIMEOUT, WOKEN_CANCEL, WOKEN_CLOSED };

@@ -28,8 +28,8 @@ struct cxx_globals { /* __cxa_eh_globals: what the ABI fixes of it */
 };
 
 struct coro {
-    void *sp;            /* while it does not run */
-    struct stack *stack; /* NULL: a thread's own */
+    void *sp;               /* while it does not run */
+    struct stack *stack;    /* NULL: a thread's own */
     struct cxx_globals cxx; /* while it does not run */
     struct track track;
 };

@@ -19,12 +19,12 @@
 #include "mem/asan.h" /* MFI_ASAN */
 
 #if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define MFI_TSAN 1
-#endif
+# if __has_feature(thread_sanitizer)
+#  define MFI_TSAN 1
+# endif
 #endif
 #if defined(__SANITIZE_THREAD__)
-#define MFI_TSAN 1
+# define MFI_TSAN 1
 #endif
 
 #if MFI_ASAN
@@ -41,7 +41,7 @@ void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 enum { MFI_TSAN_NO_SYNC = 1 };
 #endif
 #ifdef MFI_VALGRIND
-#include <valgrind/valgrind.h>
+# include <valgrind/valgrind.h>
 #endif
 
 struct track {
@@ -107,7 +107,8 @@ static inline void mfi_track_close(struct track *t)
 }
 
 /* Before the switch; ends: from never runs again. */
-static inline void mfi_track_leave(struct track *from, struct track *to, int ends)
+static inline void mfi_track_leave(struct track *from, struct track *to,
+                                   int ends)
 {
     (void)from, (void)to, (void)ends;
 #if MFI_ASAN

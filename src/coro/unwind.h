@@ -17,7 +17,7 @@
 
 struct unwind {
     _Alignas(16) unsigned char exception[64]; /* struct _Unwind_Exception */
-    uintptr_t root;        /* stop at the frame whose CFA is this or above */
+    uintptr_t root; /* stop at the frame whose CFA is this or above */
     void (*landed)(void *arg); /* called at the root; never returns */
     void *arg;
 };

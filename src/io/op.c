@@ -98,8 +98,7 @@ int mfi_op_wait(struct op *op)
     op->waited = true;
     if (op->at != MFI_FAR && op->at <= mf_now())
         return -ETIMEDOUT;
-    if (w != NULL &&
-        (rc = mfi_poller_watch(&w->poller, op->fd, op->rec)) < 0)
+    if (w != NULL && (rc = mfi_poller_watch(&w->poller, op->fd, op->rec)) < 0)
         return rc;
     fw.w.parker = &op->agent->parker;
     mfi_park_arm(op->agent);

@@ -54,9 +54,8 @@ static long socket_call(const struct rw *rw)
                          : mfi_os_recv(rw->fd, rw->buf, rw->len, MSG_DONTWAIT);
     msg.msg_iov = (struct iovec *)(uintptr_t)rw->iov;
     msg.msg_iovlen = (size_t)rw->n;
-    return rw->write
-               ? mfi_os_sendmsg(rw->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL)
-               : mfi_os_recvmsg(rw->fd, &msg, MSG_DONTWAIT);
+    return rw->write ? mfi_os_sendmsg(rw->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL)
+                     : mfi_os_recvmsg(rw->fd, &msg, MSG_DONTWAIT);
 }
 
 /* Ready or not now: what a short write to a shared pipe may be. */

@@ -11,23 +11,23 @@
 #include <stddef.h>
 
 #if defined(__SANITIZE_ADDRESS__)
-#define MFI_ASAN 1
+# define MFI_ASAN 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define MFI_ASAN 1
-#endif
+# if __has_feature(address_sanitizer)
+#  define MFI_ASAN 1
+# endif
 #endif
 #ifndef MFI_ASAN
-#define MFI_ASAN 0
+# define MFI_ASAN 0
 #endif
 
 #if MFI_ASAN
-#include <sanitizer/asan_interface.h>
-#define mfi_asan_poison(p, len) __asan_poison_memory_region((p), (len))
-#define mfi_asan_unpoison(p, len) __asan_unpoison_memory_region((p), (len))
+# include <sanitizer/asan_interface.h>
+# define mfi_asan_poison(p, len)   __asan_poison_memory_region((p), (len))
+# define mfi_asan_unpoison(p, len) __asan_unpoison_memory_region((p), (len))
 #else
-#define mfi_asan_poison(p, len) ((void)(p), (void)(len))
-#define mfi_asan_unpoison(p, len) ((void)(p), (void)(len))
+# define mfi_asan_poison(p, len)   ((void)(p), (void)(len))
+# define mfi_asan_unpoison(p, len) ((void)(p), (void)(len))
 #endif
 
 #endif

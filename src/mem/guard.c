@@ -44,13 +44,13 @@
 #include "os/map.h"
 
 #ifndef UFFD_USER_MODE_ONLY /* Linux 5.11 */
-#define UFFD_USER_MODE_ONLY 1
+# define UFFD_USER_MODE_ONLY 1
 #endif
 #ifndef UFFD_FEATURE_WP_UNPOPULATED /* Linux 6.4 */
-#define UFFD_FEATURE_WP_UNPOPULATED (1 << 13)
+# define UFFD_FEATURE_WP_UNPOPULATED (1 << 13)
 #endif
 #ifndef MADV_POPULATE_READ /* Linux 5.14 */
-#define MADV_POPULATE_READ 22
+# define MADV_POPULATE_READ 22
 #endif
 
 bool mfi_guard_without_markers;

@@ -57,22 +57,22 @@ enum {
 _Static_assert(sizeof(struct stack) <= 40, "a million descriptors are 40 MB");
 
 struct stack_slab {
-    struct stack_slab *next;  /* older; written before it is published */
-    char *base;               /* constant, as all but carved */
-    size_t stride;            /* guard and stack */
-    uint32_t n;               /* stacks it has room for */
-    _Atomic uint32_t carved;  /* written under the class's lock */
-    size_t self_len;          /* bytes mapped for this struct */
-    struct stack stacks[];    /* n */
+    struct stack_slab *next; /* older; written before it is published */
+    char *base;              /* constant, as all but carved */
+    size_t stride;           /* guard and stack */
+    uint32_t n;              /* stacks it has room for */
+    _Atomic uint32_t carved; /* written under the class's lock */
+    size_t self_len;         /* bytes mapped for this struct */
+    struct stack stacks[];   /* n */
 };
 
 struct depot {
     struct spin lock;
     uint32_t nr_loose;
     struct stack *loose;
-    struct stack *warm;    /* batches */
-    struct stack *trimmed; /* batches */
-    struct stack *raw;     /* low is NULL */
+    struct stack *warm;      /* batches */
+    struct stack *trimmed;   /* batches */
+    struct stack *raw;       /* low is NULL */
     struct stack_slab *slab; /* the one to carve from */
     uint32_t slab_n;         /* stacks of the next slab; under grow_lock */
 } __attribute__((__aligned__(MFI_CACHE_LINE)));
@@ -320,7 +320,7 @@ static int carve(unsigned class, struct stack **ret_stack)
         mfi_spin_unlock(&d->lock);
         return -ENOMEM;
     }
-    s->class = (uint8_t)class;
+    s->class = (uint8_t) class;
     s->size = (uint32_t)class_size(class);
     s->low = base + MFI_GUARD_LEN;
     *ret_stack = s;

@@ -27,7 +27,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h> /* tidy: allow kernel-header, because of SIOCGIF... */
-#include <sys/un.h> /* tidy: allow kernel-header, because of sockaddr_un */
+#include <sys/un.h>    /* tidy: allow kernel-header, because of sockaddr_un */
 
 #include "os/io.h"
 
@@ -60,9 +60,8 @@ static int64_t parse_number(const char *s, uint32_t max)
 
 static void set4(mf_addr *a, struct in_addr in, uint16_t port)
 {
-    struct sockaddr_in sin = {.sin_family = AF_INET,
-                              .sin_port = htons(port),
-                              .sin_addr = in};
+    struct sockaddr_in sin = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = in};
 
     *a = (mf_addr){.len = sizeof sin};
     memcpy(&a->ss, &sin, sizeof sin);

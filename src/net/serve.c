@@ -109,7 +109,8 @@ static bool stopped(struct server *sv)
     int rc = -ETIMEDOUT;
 
     if (sv->opts.stop != NULL)
-        MF_SHIELD(MF_NEVER) {
+        MF_SHIELD(MF_NEVER)
+        {
             rc = mf_event_wait(sv->opts.stop, MF_NOW);
         }
     return rc == 0;
@@ -118,8 +119,7 @@ static bool stopped(struct server *sv)
 /* The listener is closed; let the connections end. */
 static int drain(struct server *sv)
 {
-    mf_deadline end =
-        sv->opts.drain > 0 ? mf_after(sv->opts.drain) : MF_NEVER;
+    mf_deadline end = sv->opts.drain > 0 ? mf_after(sv->opts.drain) : MF_NEVER;
     int rc = mf_scope_wait(&sv->conns, end);
 
     if (rc == -ETIMEDOUT)
@@ -129,8 +129,8 @@ static int drain(struct server *sv)
 
 static int serve(struct server *sv)
 {
-    int rc = mf_scope_open(&sv->accepting,
-                           MF_SCOPE_OPTIONS(.mode = MF_WAIT_ALL));
+    int rc =
+        mf_scope_open(&sv->accepting, MF_SCOPE_OPTIONS(.mode = MF_WAIT_ALL));
 
     if (rc < 0)
         return rc;
@@ -151,14 +151,13 @@ int mf_serve(int listener, mf_conn_fn *fn, void *arg,
                         .opts = {.size = sizeof sv.opts}};
     int rc, all;
 
-    if (fn == NULL ||
-        mfi_options_copy(&sv.opts, sizeof sv.opts, opts) < 0 ||
+    if (fn == NULL || mfi_options_copy(&sv.opts, sizeof sv.opts, opts) < 0 ||
         sv.opts.drain < 0 || sv.opts.stack_size > MFI_STACK_MAX)
         rc = -EINVAL;
     else
-        rc = mf_scope_open(&sv.conns,
-                           MF_SCOPE_OPTIONS(.mode = MF_WAIT_ALL,
-                                            .limit = sv.opts.max_conns));
+        rc = mf_scope_open(
+            &sv.conns,
+            MF_SCOPE_OPTIONS(.mode = MF_WAIT_ALL, .limit = sv.opts.max_conns));
     if (rc < 0) {
         mf_close(listener);
         return rc;

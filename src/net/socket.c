@@ -166,8 +166,9 @@ static int set_ttl(int fd, int hops)
         return domain;
     if (hops < 1 || hops > 255)
         return -EINVAL;
-    return domain == AF_INET6 ? set_int(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, hops)
-                              : set_int(fd, IPPROTO_IP, IP_TTL, hops);
+    return domain == AF_INET6
+               ? set_int(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, hops)
+               : set_int(fd, IPPROTO_IP, IP_TTL, hops);
 }
 
 int mf_sockopt_set(int fd, enum mf_sockopt opt, int value)

@@ -93,8 +93,8 @@ int mf_accept(int listener, mf_addr *ret_peer, mf_deadline deadline)
             n = -EINTR; /* the next one, then */
     } while ((rc = mfi_op_again(&op, n, false)) == MFI_OP_AGAIN);
     if (rc >= 0)
-        rc = mfi_socket_known(rc, peer.ss.ss_family == AF_UNIX ? FD_SOCK
-                                                               : FD_TCP);
+        rc = mfi_socket_known(rc,
+                              peer.ss.ss_family == AF_UNIX ? FD_SOCK : FD_TCP);
     if (rc >= 0 && ret_peer != NULL)
         *ret_peer = peer;
     return mfi_op_end(&op, rc);

@@ -14,8 +14,7 @@ mf_ns mf_now(void)
 
 mf_deadline mf_after(mf_ns span)
 {
-    return span <= 0 ? MF_NOW
-                     : mfi_deadline_of(mfi_time_add(mf_now(), span));
+    return span <= 0 ? MF_NOW : mfi_deadline_of(mfi_time_add(mf_now(), span));
 }
 
 mf_deadline mf_at(mf_ns now)

@@ -9,8 +9,8 @@
 #include "os/syscall.h"
 
 #ifndef MADV_GUARD_INSTALL /* Linux 6.13; include/uapi/asm-generic/mman-common.h */
-#define MADV_GUARD_INSTALL 102
-#define MADV_GUARD_REMOVE 103
+# define MADV_GUARD_INSTALL 102
+# define MADV_GUARD_REMOVE  103
 #endif
 
 /* Private zeroed pages, lazily committed and never counted as promised. */

@@ -26,7 +26,7 @@
 #include "os/thread.h"
 
 #ifndef AT_MINSIGSTKSZ
-#define AT_MINSIGSTKSZ 51
+# define AT_MINSIGSTKSZ 51
 #endif
 enum { MIN_STACK = 16 * 1024 }; /* for the handler, above the CPU's frame */
 

@@ -51,18 +51,18 @@ static inline long mfi_sys6(long nr, long a, long b, long c, long d, long e,
     return x0;
 }
 #else
-#error "no system call instruction for this CPU"
+# error "no system call instruction for this CPU"
 #endif
 
-#define MFI_L(x) ((long)(x))
-#define mfi_sys0(n) mfi_sys6((n), 0, 0, 0, 0, 0, 0)
-#define mfi_sys1(n, a) mfi_sys6((n), MFI_L(a), 0, 0, 0, 0, 0)
+#define MFI_L(x)          ((long)(x))
+#define mfi_sys0(n)       mfi_sys6((n), 0, 0, 0, 0, 0, 0)
+#define mfi_sys1(n, a)    mfi_sys6((n), MFI_L(a), 0, 0, 0, 0, 0)
 #define mfi_sys2(n, a, b) mfi_sys6((n), MFI_L(a), MFI_L(b), 0, 0, 0, 0)
-#define mfi_sys3(n, a, b, c)                                                   \
-    mfi_sys6((n), MFI_L(a), MFI_L(b), MFI_L(c), 0, 0, 0)
-#define mfi_sys4(n, a, b, c, d)                                                \
-    mfi_sys6((n), MFI_L(a), MFI_L(b), MFI_L(c), MFI_L(d), 0, 0)
-#define mfi_sys5(n, a, b, c, d, e)                                             \
-    mfi_sys6((n), MFI_L(a), MFI_L(b), MFI_L(c), MFI_L(d), MFI_L(e), 0)
+#define mfi_sys3(n, a, b, c) \
+ mfi_sys6((n), MFI_L(a), MFI_L(b), MFI_L(c), 0, 0, 0)
+#define mfi_sys4(n, a, b, c, d) \
+ mfi_sys6((n), MFI_L(a), MFI_L(b), MFI_L(c), MFI_L(d), 0, 0)
+#define mfi_sys5(n, a, b, c, d, e) \
+ mfi_sys6((n), MFI_L(a), MFI_L(b), MFI_L(c), MFI_L(d), MFI_L(e), 0)
 
 #endif

@@ -137,10 +137,10 @@ static int inspect(int fd, enum fd_kind *ret_kind, uint8_t *ret_bits)
     if (S_ISSOCK(mode)) {
         mfi_os_getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
         mfi_os_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
-        *ret_kind = type == SOCK_STREAM &&
-                            (domain == AF_INET || domain == AF_INET6)
-                        ? FD_TCP
-                        : FD_SOCK;
+        *ret_kind =
+            type == SOCK_STREAM && (domain == AF_INET || domain == AF_INET6)
+                ? FD_TCP
+                : FD_SOCK;
         /* accept and connect have no MSG_DONTWAIT. */
     } else if (S_ISREG(mode) || S_ISDIR(mode) || S_ISBLK(mode)) {
         *ret_kind = FD_FILE;
@@ -312,8 +312,8 @@ void mfi_fd_edge(uint64_t data, uint32_t events, struct wake_list *woken)
     if (rec->gen == (uint32_t)(data >> 32)) {
         uint32_t seen = mfi_load_rlx(&rec->ready);
 
-        while (!mfi_cas_weak_acqrel(&rec->ready, &seen,
-                                    (seen + FD_EDGE) | flags))
+        while (
+            !mfi_cas_weak_acqrel(&rec->ready, &seen, (seen + FD_EDGE) | flags))
             ;
         if (mfi_load_rlx(&rec->nwait) != 0)
             wake_locked(rec, flags, woken);

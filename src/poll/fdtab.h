@@ -44,32 +44,32 @@ enum fd_ready {
 };
 
 enum fd_kind {
-    FD_TCP,   /* stream socket over IP: a short read means "empty" */
-    FD_SOCK,  /* any other socket */
-    FD_PIPE,  /* pollable, read and written with O_NONBLOCK set */
+    FD_TCP,    /* stream socket over IP: a short read means "empty" */
+    FD_SOCK,   /* any other socket */
+    FD_PIPE,   /* pollable, read and written with O_NONBLOCK set */
     FD_SHARED, /* pollable, but its flags are not ours: inherited stdio */
-    FD_FILE,  /* epoll refuses it: always ready, blocks */
+    FD_FILE,   /* epoll refuses it: always ready, blocks */
 };
 
 enum fd_bits { FD_ADOPTED = 1, FD_SET_NONBLOCK = 2, FD_KEEP = 4 };
 
 enum fd_ref { /* flags of fdrec.ref above the count */
-    FD_REF_OPEN = 1 << 30,
-    FD_REF_CLOSING = 1 << 29,
-    FD_REF_BUSY = 1 << 28,
-    FD_REF_COUNT = FD_REF_BUSY - 1,
+              FD_REF_OPEN = 1 << 30,
+              FD_REF_CLOSING = 1 << 29,
+              FD_REF_BUSY = 1 << 28,
+              FD_REF_COUNT = FD_REF_BUSY - 1,
 };
 
 struct fdrec {
     _Alignas(MFI_CACHE_LINE) _Atomic uint32_t ref;
     struct spin lock;
     _Atomic uint32_t ready;
-    _Atomic uint16_t home; /* 1 + poller it is registered with; 0: none */
-    uint8_t kind;          /* constant while OPEN */
-    uint8_t bits;          /* the same */
-    struct list waiters;   /* struct fd_waiter.w.link; under lock */
-    _Atomic uint32_t nwait; /* length of waiters; written under lock */
-    uint32_t gen;           /* written while BUSY or not OPEN */
+    _Atomic uint16_t home;   /* 1 + poller it is registered with; 0: none */
+    uint8_t kind;            /* constant while OPEN */
+    uint8_t bits;            /* the same */
+    struct list waiters;     /* struct fd_waiter.w.link; under lock */
+    _Atomic uint32_t nwait;  /* length of waiters; written under lock */
+    uint32_t gen;            /* written while BUSY or not OPEN */
     _Atomic mf_ns read_span; /* default timeouts; 0: none */
     _Atomic mf_ns write_span;
 };

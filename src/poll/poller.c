@@ -6,7 +6,7 @@
 #include "os/map.h"
 
 /* data of the two fds that are no user's; no fd number is that large. */
-#define DATA_BELL (UINT64_MAX)
+#define DATA_BELL  (UINT64_MAX)
 #define DATA_ALARM (UINT64_MAX - 1)
 
 enum { EVENTS_LEN = POLL_BATCH * sizeof(struct epoll_event) };

@@ -27,8 +27,8 @@ struct poller {
     int epfd;
     int bell;
     int alarm;
-    uint16_t home;        /* 1 + index: what fdrec.home says */
-    mf_ns alarm_at;       /* what the timerfd is set to; MFI_FAR: nothing */
+    uint16_t home;         /* 1 + index: what fdrec.home says */
+    mf_ns alarm_at;        /* what the timerfd is set to; MFI_FAR: nothing */
     _Atomic uint32_t nfds; /* registrations ever: 0 means no need to poll */
     struct epoll_event *events; /* POLL_BATCH, for the owner */
 };

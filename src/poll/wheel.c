@@ -370,8 +370,7 @@ static size_t check_slot(struct wheel *w, unsigned i)
     mf_ns least = MFI_FAR;
     size_t n = 0;
 
-    mfi_list_for_each(pos, &slot->timers)
-    {
+    mfi_list_for_each (pos, &slot->timers) {
         struct timer *t = timer_of(pos);
 
         mfi_assert(t->wheel == w && t->slot == i);
@@ -392,8 +391,7 @@ void mfi_wheel_check(struct wheel *w)
     mfi_spin_lock(&w->lock);
     for (unsigned i = 0; i < SLOT_DUE; i++)
         n += check_slot(w, i);
-    mfi_list_for_each(pos, &w->due)
-    {
+    mfi_list_for_each (pos, &w->due) {
         mfi_assert(timer_of(pos)->slot == SLOT_DUE);
         n++;
     }

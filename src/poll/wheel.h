@@ -52,8 +52,8 @@ struct wheel { /* all but earliest under lock */
     _Atomic mf_ns earliest; /* nothing is due before; MFI_FAR when empty */
     int64_t base;           /* ticks: every earlier tick has been expired */
     size_t nr_armed;
-    size_t credit;    /* how many timers a search for a minimum may look at */
-    struct list due;  /* taken out of their slots, about to fire */
+    size_t credit;   /* how many timers a search for a minimum may look at */
+    struct list due; /* taken out of their slots, about to fire */
     uint64_t used[MFI_WHEEL_LEVELS];  /* bit s: slot s is not empty */
     uint64_t loose[MFI_WHEEL_LEVELS]; /* bit s: bound may be too low */
     struct wheel_slot slots[MFI_WHEEL_LEVELS * MFI_WHEEL_SLOTS];

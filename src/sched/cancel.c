@@ -67,7 +67,7 @@ static void walk_task(mf_task *t, struct walk *w)
 static void walk_children(struct scope *s, struct walk *w)
 {
     mfi_spin_lock(&s->lock);
-    mfi_list_for_each(link, &s->children) {
+    mfi_list_for_each (link, &s->children) {
         mf_task *t = mfi_container_of(link, mf_task, sibling);
 
         if ((mfi_load_acq(&t->state) & TASK_ENDED) == 0)
@@ -108,8 +108,7 @@ void mfi_cancel_scope(struct scope *s, uint8_t flag, uint8_t by)
         w.to = CANCEL_NOTIFY;
     if (raise_word(&s->cancel, &w) || flag == SCOPE_OUTER) {
         if (w.to == CANCEL_NOTIFY)
-            mfi_strike_arm(&s->clock->grace,
-                           mfi_time_add(mf_now(), s->grace));
+            mfi_strike_arm(&s->clock->grace, mfi_time_add(mf_now(), s->grace));
         walk_scope(s, &w);
     }
 }

@@ -42,8 +42,8 @@ static int backend(struct config *c, const char *name, const char *where)
     c->want_epoll = strcmp(name, "epoll") == 0;
     c->want_uring = strcmp(name, "uring") == 0;
     if (!c->want_epoll && !c->want_uring)
-        return mfi_explain(-EINVAL, "%s: no backend '%s': epoll or uring", where,
-                           name);
+        return mfi_explain(-EINVAL, "%s: no backend '%s': epoll or uring",
+                           where, name);
     return 0;
 }
 

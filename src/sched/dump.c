@@ -44,7 +44,7 @@ static void dump_scope(struct scope *s, int depth)
 {
     if (depth > DEPTH_MAX || !mfi_spin_try(&s->lock))
         return;
-    mfi_list_for_each(link, &s->children) {
+    mfi_list_for_each (link, &s->children) {
         if (left < 0)
             break;
         dump_task(mfi_container_of(link, mf_task, sibling), depth);

@@ -173,7 +173,8 @@ static mf_task *next_here(struct worker *w, struct running *me, mf_task **ret_t)
     if (mfi_likely(--w->tick > 0))
         t = mfi_runq_pick(&w->q, &mfi_sched.inject);
     *ret_t = t;
-    if (t == NULL || (mfi_load_rlx(&t->state) & (TASK_RUNNING | TASK_SKIP)) != 0)
+    if (t == NULL ||
+        (mfi_load_rlx(&t->state) & (TASK_RUNNING | TASK_SKIP)) != 0)
         return NULL;
     return (uint32_t)1 << t->size_log2 == me->co.stack->size ? t : NULL;
 }

@@ -91,9 +91,9 @@ void mfi_hog_done(void)
 void mfi_hog_watch(struct worker *w)
 {
     w->hog_timer = -1;
-    if (installed && mfi_cputimer_start(mfi_hog_signal(),
-                                        mfi_sched.hog_time / 2, w,
-                                        &w->hog_timer) < 0)
+    if (installed &&
+        mfi_cputimer_start(mfi_hog_signal(), mfi_sched.hog_time / 2, w,
+                           &w->hog_timer) < 0)
         w->hog_timer = -1;
 }
 

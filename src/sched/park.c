@@ -283,7 +283,8 @@ int mf_pin(void)
     t = w->current->task;
     if (w->current->pins++ == 0) {
         mfi_task_lock(t);
-        mfi_task_unlock(t, TASK_PINNED | (uint32_t)w->index << TASK_WORKER_SHIFT,
+        mfi_task_unlock(t,
+                        TASK_PINNED | (uint32_t)w->index << TASK_WORKER_SHIFT,
                         (uint32_t)~w->index << TASK_WORKER_SHIFT);
     }
     return 0;

@@ -174,7 +174,8 @@ int mf_start(const mf_options *opts)
     uint32_t was = DOWN;
     int rc;
 
-    if (mfi_worker() != NULL || !mfi_cas_acqrel(&life, &was, (uint32_t)STARTING))
+    if (mfi_worker() != NULL ||
+        !mfi_cas_acqrel(&life, &was, (uint32_t)STARTING))
         return -EBUSY;
     rc = start(opts);
     if (rc < 0) {
@@ -198,7 +199,8 @@ int mf_stop(mf_deadline deadline)
     if (!mfi_cas_acqrel(&life, &was, (uint32_t)STOPPING))
         return -EINVAL;
     mf_scope_cancel(&mfi_sched.root);
-    MF_SHIELD(MF_NEVER) { /* the caller may be inside a cancelled scope */
+    MF_SHIELD(MF_NEVER)
+    { /* the caller may be inside a cancelled scope */
         rc = mf_scope_wait(&mfi_sched.root, deadline);
         if (rc == 0)
             rc = mfi_offload_drain(deadline);
@@ -229,7 +231,8 @@ int mf_run(mf_fn *fn, void *arg, const mf_options *opts)
         return rc;
     rc = mf_spawn(mf_root(), fn, arg, MF_TASK_OPTIONS(.name = "main"), &first);
     if (rc == 0) {
-        MF_SHIELD(MF_NEVER) {
+        MF_SHIELD(MF_NEVER)
+        {
             rc = mf_join(first, &result, MF_NEVER);
         }
         mfi_assert(rc == 0);

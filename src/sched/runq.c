@@ -214,8 +214,8 @@ static mf_task *steal_ring(struct runq *to, struct runq *from,
             break;
     }
     for (uint32_t i = 0; i + 1 < n; i++)
-        mfi_ring_push(
-            to, mfi_load_rlx(&from->ring[(real + i) % RING_LEN]), spill);
+        mfi_ring_push(to, mfi_load_rlx(&from->ring[(real + i) % RING_LEN]),
+                      spill);
     t = mfi_load_rlx(&from->ring[(real + n - 1) % RING_LEN]);
     /* Done copying: the steal count catches up with whatever real is now. */
     head = claimed;

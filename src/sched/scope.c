@@ -75,8 +75,9 @@ static bool judge_locked(struct scope *s, int result)
         if ((flags & SCOPE_WON) != 0)
             return false;
         s->result = result;
-        mfi_or_acqrel(&s->flags, (uint8_t)(result >= 0 ? SCOPE_RESULT | SCOPE_WON
-                                                       : SCOPE_RESULT));
+        mfi_or_acqrel(
+            &s->flags,
+            (uint8_t)(result >= 0 ? SCOPE_RESULT | SCOPE_WON : SCOPE_RESULT));
         return result >= 0;
     }
     if (result >= 0 || (flags & SCOPE_RESULT) != 0)
@@ -134,7 +135,8 @@ void mfi_scope_ended(struct worker *w, struct scope *s, mf_task *t)
     cancel = cancel && s->live > 0;
     if (cancel)
         mfi_scope_pin(s);
-    if (mfi_unlikely(s->waiters.first != NULL) && (s->live == 0 || s->limit != 0))
+    if (mfi_unlikely(s->waiters.first != NULL) &&
+        (s->live == 0 || s->limit != 0))
         mfi_waitq_wake_all(&s->waiters, &woken);
     mfi_spin_unlock(&s->lock); /* s may be gone, unless pinned or next lives */
     if (next != NULL)

@@ -29,12 +29,12 @@ struct scope_clock;
 enum { SCOPE_MAGIC = 0x5c09e0f1 };
 
 enum scope_flags {
-    SCOPE_RESULT = 1,   /* result is set */
-    SCOPE_WON = 2,      /* RACE: somebody succeeded */
-    SCOPE_OWN = 4,      /* cancelled by itself: fail, race, call, deadline */
-    SCOPE_OUTER = 8,    /* cancelled from above */
+    SCOPE_RESULT = 1,    /* result is set */
+    SCOPE_WON = 2,       /* RACE: somebody succeeded */
+    SCOPE_OWN = 4,       /* cancelled by itself: fail, race, call, deadline */
+    SCOPE_OUTER = 8,     /* cancelled from above */
     SCOPE_DEADLINE = 16, /* its own deadline struck */
-    SCOPE_CUT = 32,     /* ... and ended somebody's work */
+    SCOPE_CUT = 32,      /* ... and ended somebody's work */
     SCOPE_ROOT = 64,
 };
 
@@ -47,21 +47,23 @@ struct scope {
     uint8_t shields; /* the owner's count at open */
     _Atomic uint32_t pins;
     struct agent *owner;
-    struct scope *outer;   /* the owner's next open scope */
-    struct list children;  /* mf_task.sibling */
-    mf_task *pending;      /* tail of a ring by ->next: beyond the limit */
-    struct waitq waiters;  /* for live or running to fall */
-    uint32_t live;         /* accepted and not ended */
-    uint32_t running;      /* of these, not pending */
-    uint32_t limit;        /* 0: none */
+    struct scope *outer;  /* the owner's next open scope */
+    struct list children; /* mf_task.sibling */
+    mf_task *pending;     /* tail of a ring by ->next: beyond the limit */
+    struct waitq waiters; /* for live or running to fall */
+    uint32_t live;        /* accepted and not ended */
+    uint32_t running;     /* of these, not pending */
+    uint32_t limit;       /* 0: none */
     int result;
     mf_ns grace;
     struct scope_clock *clock; /* deadline or grace timer, or NULL */
     struct scope *walk;        /* the canceller's list, while pinned */
     const char *name;
 };
-_Static_assert(sizeof(struct scope) <= sizeof(mf_scope), "fits the public type");
-_Static_assert(_Alignof(struct scope) <= _Alignof(mf_scope), "and its alignment");
+_Static_assert(sizeof(struct scope) <= sizeof(mf_scope),
+               "fits the public type");
+_Static_assert(_Alignof(struct scope) <= _Alignof(mf_scope),
+               "and its alignment");
 
 static inline struct scope *mfi_scope(mf_scope *s)
 {

@@ -20,8 +20,8 @@ static uint8_t log2_of(size_t size)
 static int fill(struct worker *w, mf_task *t, const struct spawn_args *how)
 {
     size_t size = how->stack_size != 0 ? how->stack_size : mfi_sched.stack_size;
-    uint32_t where = how->worker != 0 ? (uint32_t)how->worker - 1
-                                      : (uint32_t)PINNED_NOWHERE;
+    uint32_t where =
+        how->worker != 0 ? (uint32_t)how->worker - 1 : (uint32_t)PINNED_NOWHERE;
     uint32_t state = where << TASK_WORKER_SHIFT;
 
     t->fn = how->fn;
@@ -80,8 +80,8 @@ static int check(const struct scope *s, const struct spawn_args *how)
 /* MF_TASK_INLINE: the child runs now, the caller is queued behind. */
 static void run_inline(struct worker *w, mf_task *t)
 {
-    if (w != NULL && (mfi_load_rlx(&t->state) >> TASK_WORKER_SHIFT) ==
-                         PINNED_NOWHERE)
+    if (w != NULL &&
+        (mfi_load_rlx(&t->state) >> TASK_WORKER_SHIFT) == PINNED_NOWHERE)
         mfi_leave_for(w, w->current, LEAVE_YIELD, t);
     else
         mfi_start(w, t);

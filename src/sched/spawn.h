@@ -16,7 +16,7 @@ struct spawn_args {
     int worker;        /* 1 + index; 0: any */
     uint32_t flags;    /* enum mf_task_flags */
     bool named;
-    struct when *when; /* it waits as a record first */
+    struct when *when;   /* it waits as a record first */
     mf_task **when_task; /* where that wants to know the task, before it may
                             be woken */
 };

@@ -26,7 +26,8 @@ void mfi_task_put(struct worker *w, mf_task *t)
     if (mfi_likely(mfi_load_acq(&t->refs) == 1) ||
         mfi_sub_acqrel(&t->refs, 1u) == 1) {
         if (mfi_unlikely((mfi_load_rlx(&t->state) & TASK_MESSAGE) != 0))
-            free(t->u.message); /* tidy: allow free, because vasprintf gave it */
+            free(
+                t->u.message); /* tidy: allow free, because vasprintf gave it */
         mfi_slab_put(w != NULL ? &w->records : NULL, t);
     }
 }
@@ -96,9 +97,8 @@ enum mf_ending mf_task_ending(mf_task *t, const char **ret_message)
     if (t == NULL || !ended(t))
         return MF_RUNNING;
     if (ret_message != NULL)
-        *ret_message = (mfi_load_acq(&t->state) & TASK_MESSAGE) != 0
-                           ? t->u.message
-                           : NULL;
+        *ret_message =
+            (mfi_load_acq(&t->state) & TASK_MESSAGE) != 0 ? t->u.message : NULL;
     return (enum mf_ending)t->ending;
 }
 

@@ -36,17 +36,17 @@ struct worker;
 
 enum task_state {
     TASK_LOCK = 1,
-    TASK_RUNNING = 2,  /* run is valid, fn is not */
+    TASK_RUNNING = 2, /* run is valid, fn is not */
     TASK_ENDED = 4,
-    TASK_TOKEN = 8,    /* an unpark came */
-    TASK_HANDLE = 16,  /* stays in its scope's list until released */
-    TASK_PINNED = 32,  /* runs on `worker` only */
-    TASK_SKIP = 64,    /* MF_TASK_SKIP_CANCELED */
-    TASK_COPY = 128,   /* the argument is in the record */
-    TASK_MESSAGE = 256, /* u.message is set */
-    TASK_NAMED = 512,  /* label is a name, not a place */
-    TASK_WHEN = 1024,  /* waits as a record, for mf_go_when */
-    TASK_EARLY = 2048, /* its stack was attached at the spawn */
+    TASK_TOKEN = 8,      /* an unpark came */
+    TASK_HANDLE = 16,    /* stays in its scope's list until released */
+    TASK_PINNED = 32,    /* runs on `worker` only */
+    TASK_SKIP = 64,      /* MF_TASK_SKIP_CANCELED */
+    TASK_COPY = 128,     /* the argument is in the record */
+    TASK_MESSAGE = 256,  /* u.message is set */
+    TASK_NAMED = 512,    /* label is a name, not a place */
+    TASK_WHEN = 1024,    /* waits as a record, for mf_go_when */
+    TASK_EARLY = 2048,   /* its stack was attached at the spawn */
     TASK_PARKING = 4096, /* in mf_park: an unpark may claim it */
     TASK_ALONE = 8192, /* cancelled by itself: its scope does not fail for it */
     TASK_COUNTED = 16384, /* its scope has counted it out; under scope lock */
@@ -63,8 +63,8 @@ struct mf_task {
     };
     struct scope *scope;
     struct list sibling;
-    const char *label;       /* name or spawn site; borrowed */
-    struct waitq joiners;    /* under LOCK */
+    const char *label;    /* name or spawn site; borrowed */
+    struct waitq joiners; /* under LOCK */
     _Atomic uint32_t refs;
     _Atomic uint32_t state;
     int result;
@@ -84,13 +84,13 @@ _Static_assert(sizeof(struct mf_task) == 128, "two cache lines");
 enum agent_kind { AGENT_TASK, AGENT_THREAD, AGENT_WHEN };
 
 struct agent {
-    struct parker parker;  /* first: a parker is its agent */
-    struct spin lock;      /* inner, while cancellers may look */
-    uint32_t shields;      /* how many are open */
-    struct scope *inner;   /* the innermost open scope */
-    mf_ns shield_limit;    /* of the nearest shield */
-    _Atomic uint8_t *base; /* its own cancel word, outside all its scopes */
-    int bell;              /* threads: eventfd that ends a ppoll; or -1 */
+    struct parker parker;     /* first: a parker is its agent */
+    struct spin lock;         /* inner, while cancellers may look */
+    uint32_t shields;         /* how many are open */
+    struct scope *inner;      /* the innermost open scope */
+    mf_ns shield_limit;       /* of the nearest shield */
+    _Atomic uint8_t *base;    /* its own cancel word, outside all its scopes */
+    int bell;                 /* threads: eventfd that ends a ppoll; or -1 */
     _Atomic uint32_t polling; /* threads: sleeps in ppoll, not on the futex */
     struct explain *explain;  /* the last failure in words, or NULL */
 };
@@ -106,9 +106,9 @@ struct running {
     mf_fn *fn;
     struct defer *defers;
     uint32_t pins;
-    int32_t budget; /* calls that need not wait, until it yields */
+    int32_t budget;        /* calls that need not wait, until it yields */
     const char *waits_for; /* for the dump; NULL: runs or is ready */
-    uintptr_t root; /* an address above all its frames */
+    uintptr_t root;        /* an address above all its frames */
     struct unwind unwind;
     char *message; /* of a panic on its way to the root */
     int exit_rc;
@@ -129,8 +129,8 @@ void mfi_task_lock_slow(mf_task *t);
 
 static inline void mfi_task_lock(mf_task *t)
 {
-    if (mfi_unlikely((mfi_or_acqrel(&t->state, (uint32_t)TASK_LOCK) &
-                      TASK_LOCK) != 0))
+    if (mfi_unlikely(
+            (mfi_or_acqrel(&t->state, (uint32_t)TASK_LOCK) & TASK_LOCK) != 0))
         mfi_task_lock_slow(t);
 }
 

@@ -85,8 +85,7 @@ void mfi_when_begin(struct worker *w, mf_task *t)
         return;
     }
     if (at != MFI_FAR) {
-        struct worker *of =
-            w != NULL ? w : mfi_load_acq(&mfi_sched.workers[0]);
+        struct worker *of = w != NULL ? w : mfi_load_acq(&mfi_sched.workers[0]);
 
         mfi_wait_timer_arm(of, &wh->timer, &wh->parker, at);
         if (w == NULL)
@@ -118,8 +117,7 @@ int mf_go_when_at(mf_scope *s, int fd, short poll_events, mf_deadline deadline,
     if ((rc = mfi_fd_get(fd, &rec)) < 0)
         goto refused;
     rc = rec->kind == FD_FILE ? -EPERM : 0;
-    if (rc == 0 &&
-        (wh = mfi_slab_get(w != NULL ? &w->records : NULL)) == NULL)
+    if (rc == 0 && (wh = mfi_slab_get(w != NULL ? &w->records : NULL)) == NULL)
         rc = -ENOMEM;
     if (rc < 0)
         goto put;

@@ -296,8 +296,7 @@ static mf_task *steal(struct worker *w)
     uint32_t n = (uint32_t)mfi_sched.nr_workers, start = rng_next(w) % n;
 
     for (uint32_t i = 0; i < n; i++) {
-        struct worker *from =
-            mfi_load_acq(&mfi_sched.workers[(start + i) % n]);
+        struct worker *from = mfi_load_acq(&mfi_sched.workers[(start + i) % n]);
         mf_task *t;
         bool hog;
 

@@ -38,8 +38,8 @@
 #include "sched/task.h"
 
 enum {
-    TICKS = 61,    /* switches between two looks at I/O, timers and inject */
-    BUDGET = 128,  /* calls that need not wait, before they yield */
+    TICKS = 61,   /* switches between two looks at I/O, timers and inject */
+    BUDGET = 128, /* calls that need not wait, before they yield */
 };
 
 enum leave { LEAVE_PARK, LEAVE_YIELD, LEAVE_END };
@@ -52,7 +52,7 @@ struct worker {
     int32_t tick;
     struct cxx_globals *cxx;
     _Atomic uint32_t run_seq; /* one up per task run; the hog handler reads */
-    uint32_t recycled; /* stacks put back since the last trim */
+    uint32_t recycled;        /* stacks put back since the last trim */
     struct runq q;
     struct slab_cache records;
     struct stack_cache stacks;
@@ -66,7 +66,7 @@ struct worker {
     uint32_t rng;
     struct os_thread thread;
     /* hog.h */
-    uint32_t hog_seen; /* run_seq at the last tick; the handler's */
+    uint32_t hog_seen;    /* run_seq at the last tick; the handler's */
     _Atomic uint32_t hog; /* its task computes without yielding */
     int hog_timer;
     void *sigstack;
