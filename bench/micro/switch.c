@@ -12,8 +12,8 @@
 enum { STACK_SIZE = 16384 };
 
 struct pair {
-    void *here;  /* the saved stack pointer of the one that measures */
-    void *there; /* and of the other one */
+    struct arch_context here;  /* the one that measures */
+    struct arch_context there; /* and the other one */
     long answers;
 };
 
@@ -23,7 +23,7 @@ static void answer(void *arg)
 
     for (;;) {
         p->answers++;
-        p = mfi_arch_switch(&p->there, p->here, p);
+        p = mfi_arch_switch(&p->there, &p->here, p);
     }
 }
 
@@ -31,14 +31,14 @@ int micro_switch(void *arg)
 {
     static _Alignas(16) char stack[STACK_SIZE];
     const struct micro_args *args = arg;
-    struct pair p = {0};
+    struct pair p = {.answers = 0};
     long rounds = args->count / 2;
     int64_t start;
 
-    p.there = mfi_arch_prepare(stack + STACK_SIZE, answer);
+    mfi_arch_prepare(&p.there, stack + STACK_SIZE, answer);
     start = mf_now();
     for (long i = 0; i < rounds; i++)
-        MICRO_CHECK(mfi_arch_switch(&p.here, p.there, &p) == &p);
+        MICRO_CHECK(mfi_arch_switch(&p.here, &p.there, &p) == &p);
     micro_report("switch", micro_per_op(start, 2 * rounds), "ns");
     MICRO_CHECK(p.answers == rounds);
     return 0;

@@ -20,7 +20,7 @@ void mfi_coro_init(struct coro *co, struct stack *stack, void *top,
                (char *)top <= stack->low + stack->size);
     co->stack = stack;
     co->cxx = (struct cxx_globals){NULL, 0};
-    co->sp = mfi_arch_prepare(top, entry);
+    mfi_arch_prepare(&co->context, top, entry);
     mfi_track_open(&co->track, stack->low, stack->size);
 }
 
@@ -31,7 +31,7 @@ void mfi_coro_thread(struct coro *co)
 
     mfi_thread_stack(&low, &len);
     co->stack = NULL;
-    co->sp = NULL;
+    co->context = (struct arch_context){NULL, NULL, NULL};
     co->cxx = (struct cxx_globals){NULL, 0};
     mfi_track_thread(&co->track, low, len);
 }

@@ -28,7 +28,7 @@ struct cxx_globals { /* __cxa_eh_globals: what the ABI fixes of it */
 };
 
 struct coro {
-    void *sp;               /* while it does not run */
+    struct arch_context context; /* while it does not run */
     struct stack *stack;    /* NULL: a thread's own */
     struct cxx_globals cxx; /* while it does not run */
     struct track track;
@@ -64,13 +64,14 @@ static inline void mfi_coro_begun(struct coro *self)
  * to `from`, the arg they gave: maybe on another thread, so whatever the caller
  * knew about its thread is stale. `ends`: from is never switched to again.
  */
-static inline void *mfi_coro_switch(struct coro *from, struct coro *to,
+static inline __attribute__((__always_inline__)) void *
+mfi_coro_switch(struct coro *from, struct coro *to,
                                     void *arg, int ends)
 {
     void *got;
 
     mfi_track_leave(&from->track, &to->track, ends);
-    got = mfi_arch_switch(&from->sp, to->sp, arg);
+    got = mfi_arch_switch(&from->context, &to->context, arg);
     mfi_track_enter(&from->track);
     return got;
 }

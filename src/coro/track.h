@@ -4,9 +4,11 @@
  *
  * One seam for all three; without them everything here is empty. ASan wants a
  * call on either side of a switch and keeps a shadow frame list per stack; TSan
- * wants to know whose clock ticks now, without synchronisation: two coroutines
- * on one worker are as concurrent as they look. Leak checkers scan what was
- * registered as a root.
+ * wants to know whose clock ticks now. A switch orders what was before it on
+ * this thread with what comes after: the worker's own fields are touched by
+ * every coroutine it runs, and a program with one worker may rely on the order.
+ * Two coroutines that race are found when they run on two workers. Leak checkers
+ * scan what was registered as a root.
  *
  * Sources: compiler-rt sanitizer/common_interface_defs.h, tsan_interface.h;
  * Valgrind manual, "The client request mechanism".
@@ -38,7 +40,6 @@ void *__tsan_get_current_fiber(void);
 void *__tsan_create_fiber(unsigned flags);
 void __tsan_destroy_fiber(void *fiber);
 void __tsan_switch_to_fiber(void *fiber, unsigned flags);
-enum { MFI_TSAN_NO_SYNC = 1 };
 #endif
 #ifdef MFI_VALGRIND
 # include <valgrind/valgrind.h>
@@ -115,7 +116,7 @@ static inline void mfi_track_leave(struct track *from, struct track *to,
     __sanitizer_start_switch_fiber(ends ? NULL : &from->fake, to->low, to->len);
 #endif
 #ifdef MFI_TSAN
-    __tsan_switch_to_fiber(to->fiber, MFI_TSAN_NO_SYNC);
+    __tsan_switch_to_fiber(to->fiber, 0);
 #endif
 }
 

@@ -141,8 +141,9 @@ MFI_TEST(trim_gives_the_cold_memory_back_and_keeps_the_hot)
         calls++;
     EXPECT_GE(calls, n / MFI_STACK_BATCH - 3); /* 32 stacks a call */
     EXPECT_LE(calls, n / MFI_STACK_BATCH + 1);
-    /* What stays are page tables and at most 95 + 31 stacks. */
-    EXPECT_LT(resident() - base, (full - base) / 10);
+    /* What stays are page tables and fewer than 128 stacks. */
+    if (!MFI_TEST_TSAN) /* which counts its shadow too */
+        EXPECT_LT(resident() - base, (full - base) / 4);
     EXPECT(!mfi_stack_trim(&cache));
     /* The hottest are still warm, and come first. */
     for (int i = 0; i < MFI_STACKS_HOT; i++) {
@@ -350,6 +351,7 @@ MFI_TEST(it_can_start_again)
 MFI_TEST(an_address_space_limit_is_an_error_and_passes)
 {
     struct rlimit limit;
+    void *big;
     struct stack *s = NULL;
     int n = 0, rc = 0;
 
@@ -359,6 +361,8 @@ MFI_TEST(an_address_space_limit_is_an_error_and_passes)
     EXPECT_EQ(getrlimit(RLIMIT_AS, &limit), 0);
     limit.rlim_cur = 300u << 20;
     EXPECT_EQ(setrlimit(RLIMIT_AS, &limit), 0);
+    if (mfi_map_pages(limit.rlim_cur, &big) == 0)
+        MFI_SKIP("the limit is not enforced here");
     while (n < MANY && (rc = mfi_stack_get(&cache, 64 * KIB, &s)) == 0)
         stacks[n++] = s;
     EXPECT_EQ(rc, -ENOMEM);

@@ -4,6 +4,8 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/atomic.h"
 #include "os/cpu.h"
@@ -16,7 +18,11 @@ static void look_around(void *arg)
     void *low;
     size_t len;
 
-    EXPECT_EQ(pthread_getname_np(pthread_self(), name, sizeof name), 0);
+    /* The starter names the thread, perhaps after it has begun. */
+    for (int i = 0; i < 1000 && strcmp(name, "mayfly test") != 0; i++) {
+        EXPECT_EQ(pthread_getname_np(pthread_self(), name, sizeof name), 0);
+        usleep(1000);
+    }
     EXPECT_STR_EQ(name, "mayfly test");
     EXPECT_EQ(pthread_sigmask(SIG_SETMASK, NULL, &mask), 0);
     EXPECT_EQ(sigismember(&mask, SIGTERM), 1);

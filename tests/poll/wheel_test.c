@@ -93,7 +93,7 @@ static void step(mf_ns *now)
     case 2:
         if (p->at != MFI_FAR)
             break;
-        p->at = *now + any_span(50);
+        p->at = mfi_time_add(*now, any_span(50));
         if (rnd() % 8 == 0)
             p->at = probes[rnd() % TIMERS].at; /* some are equal */
         else if (rnd() % 16 == 0)
@@ -110,7 +110,9 @@ static void step(mf_ns *now)
         p->at = MFI_FAR;
         break;
     case 5:
-        *now += any_span(rnd() % 8 == 0 ? 45 : 24);
+        *now = mfi_time_add(*now, any_span(rnd() % 8 == 0 ? 45 : 24));
+        if (*now == MFI_FAR)
+            *now = MFI_FAR - 1;
         expire(*now);
         break;
     case 6: /* as a sleeper does */
