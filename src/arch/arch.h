@@ -33,11 +33,11 @@ struct arch_context { /* of who does not run; offsets are known to the asm */
  * switches back to `from`, the arg they gave.
  */
 #if defined(__x86_64__)
-#include "arch/x86_64/switch.h"
+# include "arch/x86_64/switch.h"
 #elif defined(__aarch64__)
-#include "arch/aarch64/switch.h"
+# include "arch/aarch64/switch.h"
 #else
-#error "no context switch for this CPU: this file says what one must provide"
+# error "no context switch for this CPU: this file says what one must provide"
 #endif
 
 /*

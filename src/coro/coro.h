@@ -29,8 +29,8 @@ struct cxx_globals { /* __cxa_eh_globals: what the ABI fixes of it */
 
 struct coro {
     struct arch_context context; /* while it does not run */
-    struct stack *stack;    /* NULL: a thread's own */
-    struct cxx_globals cxx; /* while it does not run */
+    struct stack *stack;         /* NULL: a thread's own */
+    struct cxx_globals cxx;      /* while it does not run */
     struct track track;
 };
 
@@ -65,8 +65,7 @@ static inline void mfi_coro_begun(struct coro *self)
  * knew about its thread is stale. `ends`: from is never switched to again.
  */
 static inline __attribute__((__always_inline__)) void *
-mfi_coro_switch(struct coro *from, struct coro *to,
-                                    void *arg, int ends)
+mfi_coro_switch(struct coro *from, struct coro *to, void *arg, int ends)
 {
     void *got;
 

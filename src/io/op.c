@@ -24,6 +24,7 @@ int mfi_op_begin(struct op *op, int fd, uint32_t flag, mf_deadline deadline)
     op->fd = fd;
     op->flag = flag;
     op->waited = false;
+    op->batch = NULL;
     op->at = mfi_time_of(deadline);
     span = mfi_load_rlx(flag == FD_IN ? &op->rec->read_span
                                       : &op->rec->write_span);
@@ -91,7 +92,9 @@ static int task_wait(struct op *op)
 
 int mfi_op_wait(struct op *op)
 {
-    struct fd_waiter fw = {.flags = op->flag, .fd = op->fd};
+    struct fd_waiter fw = {.flags = op->flag,
+                           .fd = op->fd,
+                           .op = op->flag == FD_IN ? op->batch : NULL};
     struct worker *w = mfi_worker();
     int rc;
 

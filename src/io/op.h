@@ -30,6 +30,7 @@ struct op {
     bool waited;
     struct fdrec *rec;
     struct agent *agent;
+    struct batch_op *batch; /* what a poller may do for it, or NULL */
     mf_ns at;
 };
 

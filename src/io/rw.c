@@ -111,10 +111,47 @@ static long call(struct op *op, struct rw *rw)
     return -EINVAL;
 }
 
+/* With a ring: what the poller may do instead of us. See poll/batch.h. */
+static bool batchable(const struct op *op, const struct rw *rw)
+{
+    struct worker *w = mfi_worker();
+
+    return w != NULL && w->ring != NULL && rw->n == 0 &&
+           (op->rec->kind == FD_TCP || op->rec->kind == FD_SOCK);
+}
+
+/* Others are ready to run: let the send go out with theirs. */
+static long send_later(struct op *op, struct worker *w, struct batch_op *b)
+{
+    mfi_park_arm_hard(op->agent);
+    b->done = false;
+    b->parker = &op->agent->parker;
+    mfi_send_later(w, b);
+    op->waited = true;
+    (void)mfi_park(op->agent, MFI_FAR, "its turn to send");
+    return b->result;
+}
+
+static long once(struct op *op, struct rw *rw)
+{
+    struct batch_op *b = op->batch;
+
+    if (b != NULL && b->done) { /* the poller received for us */
+        b->done = false;
+        op->seen = b->seen;
+        return b->result;
+    }
+    if (!mfi_op_due(op))
+        return -EAGAIN;
+    if (b != NULL && rw->write && mfi_send_can_wait(mfi_worker()))
+        return send_later(op, mfi_worker(), b);
+    return call(op, rw);
+}
+
 static int transfer(struct rw *rw, mf_deadline deadline)
 {
+    struct batch_op b;
     struct op op;
-    long n;
     int rc;
 
     if (rw->len > MFI_IO_MAX)
@@ -124,11 +161,17 @@ static int transfer(struct rw *rw, mf_deadline deadline)
         return rc;
     if (rw->len == 0)
         return mfi_op_end(&op, 0);
-    do
-        n = mfi_op_due(&op) ? call(&op, rw) : -EAGAIN;
-    while ((rc = mfi_op_again(&op, n,
-                              !rw->write && n > 0 && (size_t)n < rw->len)) ==
-           MFI_OP_AGAIN);
+    if (batchable(&op, rw)) {
+        b = (struct batch_op){
+            .buf = rw->buf, .len = rw->len, .fd = rw->fd, .write = rw->write};
+        op.batch = &b;
+    }
+    do {
+        long n = once(&op, rw);
+        bool drained = !rw->write && n > 0 && (size_t)n < rw->len;
+
+        rc = mfi_op_again(&op, n, drained);
+    } while (rc == MFI_OP_AGAIN);
     return mfi_op_end(&op, rc);
 }
 

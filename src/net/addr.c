@@ -258,8 +258,6 @@ static void print_unix(const mf_addr *a, char *buf, size_t len)
         for (size_t i = 0; i < n; i++)
             if (sun.sun_path[i] == '\0')
                 sun.sun_path[i] = '@';
-    } else {
-        n = strnlen(sun.sun_path, n);
     }
     print(buf, len, "%.*s", (int)n, sun.sun_path);
 }

@@ -7,6 +7,7 @@
 #include "os/event.h"
 #include "os/io.h"
 #include "os/map.h"
+#include "poll/batch.h"
 
 struct fdrec *_Atomic mfi_fd_chunks[FD_CHUNKS];
 
@@ -272,12 +273,13 @@ void mfi_fd_unwait(struct fdrec *rec, struct fd_waiter *fw)
  * over: it unlinks itself.
  */
 static void wake_locked(struct fdrec *rec, uint32_t flags,
-                        struct wake_list *woken)
+                        struct wake_list *woken, struct batch *batch)
 {
     struct list *link = rec->waiters.next, *next;
 
     for (; link != &rec->waiters && flags != 0; link = next) {
         struct fd_waiter *fw = mfi_container_of(link, struct fd_waiter, w.link);
+        struct batch_op *op;
         struct parker *parker;
         uint32_t wanted;
 
@@ -286,13 +288,29 @@ static void wake_locked(struct fdrec *rec, uint32_t flags,
             continue;
         parker = fw->w.parker;
         wanted = fw->flags;
+        op = fw->op;
         unlink_locked(rec, fw); /* before the claim: then it may be gone */
-        if (mfi_parker_wake(parker, WOKEN_READY, woken))
-            flags &= ~wanted;
+        switch (mfi_parker_claim(parker, WOKEN_READY)) {
+        case CLAIM_LOST:
+            continue;
+        case CLAIM_RUNNING: /* it has not left its stack: it will look again */
+            break;
+        case CLAIM_PARKED:
+            if (op != NULL && batch != NULL) {
+                op->parker = parker;
+                op->ready = &rec->ready;
+                mfi_batch_add(batch, op);
+            } else {
+                mfi_wake_list_add(woken, parker);
+            }
+            break;
+        }
+        flags &= ~wanted;
     }
 }
 
-void mfi_fd_edge(uint64_t data, uint32_t events, struct wake_list *woken)
+void mfi_fd_edge(uint64_t data, uint32_t events, struct wake_list *woken,
+                 struct batch *batch)
 {
     int fd = (int)(uint32_t)data;
     struct fdrec *rec = mfi_fd_peek(fd);
@@ -316,7 +334,7 @@ void mfi_fd_edge(uint64_t data, uint32_t events, struct wake_list *woken)
             !mfi_cas_weak_acqrel(&rec->ready, &seen, (seen + FD_EDGE) | flags))
             ;
         if (mfi_load_rlx(&rec->nwait) != 0)
-            wake_locked(rec, flags, woken);
+            wake_locked(rec, flags, woken, batch);
     }
     mfi_spin_unlock(&rec->lock);
 }
@@ -326,6 +344,6 @@ void mfi_fd_baton_slow(struct fdrec *rec, uint32_t flag,
 {
     mfi_spin_lock(&rec->lock);
     if ((mfi_load_acq(&rec->ready) & flag) != 0)
-        wake_locked(rec, flag, woken);
+        wake_locked(rec, flag, woken, NULL);
     mfi_spin_unlock(&rec->lock);
 }

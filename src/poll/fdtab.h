@@ -60,6 +60,9 @@ enum fd_ref { /* flags of fdrec.ref above the count */
               FD_REF_COUNT = FD_REF_BUSY - 1,
 };
 
+struct batch;
+struct batch_op;
+
 struct fdrec {
     _Alignas(MFI_CACHE_LINE) _Atomic uint32_t ref;
     struct spin lock;
@@ -77,8 +80,9 @@ _Static_assert(sizeof(struct fdrec) == 64, "one cache line");
 
 struct fd_waiter {
     struct waiter w;
-    uint32_t flags; /* FD_IN, FD_OUT, FD_PRI: any of them wakes it */
-    int fd;         /* the user's */
+    uint32_t flags;      /* FD_IN, FD_OUT, FD_PRI: any of them wakes it */
+    int fd;              /* the user's */
+    struct batch_op *op; /* to be done for it when it is woken, or NULL */
 };
 
 enum { FD_CHUNK_BITS = 10, FD_CHUNKS = 16384 }; /* 16.7 million numbers */
@@ -178,8 +182,12 @@ bool mfi_fd_wait(struct fdrec *rec, struct fd_waiter *fw);
 /* Unlink it if nobody did yet. */
 void mfi_fd_unwait(struct fdrec *rec, struct fd_waiter *fw);
 
-/* epoll said `events` of the fd and generation in `data`. */
-void mfi_fd_edge(uint64_t data, uint32_t events, struct wake_list *woken);
+/*
+ * epoll said `events` of the fd and generation in `data`. Who waits is claimed
+ * and goes to `woken`, or, with something to be done for it, to `batch`.
+ */
+void mfi_fd_edge(uint64_t data, uint32_t events, struct wake_list *woken,
+                 struct batch *batch);
 
 /* The caller leaves; if `flag` is still set wake the next who waits for it. */
 void mfi_fd_baton_slow(struct fdrec *rec, uint32_t flag,

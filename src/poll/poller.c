@@ -98,13 +98,14 @@ int mfi_poller_watch(struct poller *p, int fd, struct fdrec *rec)
 }
 
 int mfi_poller_poll(struct poller *p, struct epoll_event *buf, int n,
-                    int timeout_ms, struct wake_list *woken)
+                    int timeout_ms, struct wake_list *woken,
+                    struct batch *batch)
 {
     int got = mfi_epoll_wait(p->epfd, buf, n, timeout_ms);
 
     for (int i = 0; i < got; i++)
         if (buf[i].data.u64 < DATA_ALARM)
-            mfi_fd_edge(buf[i].data.u64, buf[i].events, woken);
+            mfi_fd_edge(buf[i].data.u64, buf[i].events, woken, batch);
     return got < 0 ? 0 : got;
 }
 

@@ -45,11 +45,13 @@ void mfi_poller_done(struct poller *p);
 int mfi_poller_watch(struct poller *p, int fd, struct fdrec *rec);
 
 /*
- * Take up to n events and wake who waits for them. timeout_ms: 0 or -1. Returns
- * how many (n: there may be more), 0 too when a signal interrupted the sleep.
+ * Take up to n events and wake who waits for them, or add what they want done
+ * to batch (NULL: wake them). timeout_ms: 0 or -1. Returns how many (n: there
+ * may be more), 0 too when a signal interrupted the sleep.
  */
 int mfi_poller_poll(struct poller *p, struct epoll_event *buf, int n,
-                    int timeout_ms, struct wake_list *woken);
+                    int timeout_ms, struct wake_list *woken,
+                    struct batch *batch);
 
 /* Wake the sleeper. Context: any, signal handlers included. */
 void mfi_poller_ring(struct poller *p);

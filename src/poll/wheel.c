@@ -240,15 +240,12 @@ static void cascade(struct wheel *w, unsigned i, int64_t now_tick)
     }
 }
 
-/* Move the due timers of slot i of level 0 to w->due; base moves with them. */
+/* Move the due timers of slot i of level 0 to w->due. */
 static void collect(struct wheel *w, unsigned i, mf_ns now)
 {
-    int64_t tick = slot_start(w, i);
     struct list timers;
 
     detach(w, i, &timers);
-    if (tick > w->base)
-        w->base = tick;
     while (!mfi_list_empty(&timers)) {
         struct timer *t = timer_of(timers.next);
 
@@ -279,17 +276,6 @@ static int fire_due(struct wheel *w, void *ctx)
     return n;
 }
 
-/* Move base to now, or just before the first used slot. */
-static void advance(struct wheel *w, int64_t now_tick)
-{
-    unsigned i = first_slot(w);
-
-    if (i != SLOT_DUE && slot_start(w, i) <= now_tick)
-        now_tick = slot_start(w, i) - 1;
-    if (now_tick > w->base)
-        w->base = now_tick;
-}
-
 int mfi_wheel_expire(struct wheel *w, mf_ns now, void *ctx)
 {
     int64_t now_tick = tick_of(now);
@@ -312,7 +298,8 @@ int mfi_wheel_expire(struct wheel *w, mf_ns now, void *ctx)
             n += fire_due(w, ctx);
         }
     }
-    advance(w, now_tick);
+    if (now_tick > w->base) /* no used slot begins before */
+        w->base = now_tick;
     if (n == 0)
         w->credit = w->nr_armed; /* perhaps a wake-up in vain: not twice */
     mfi_store_rel(&w->earliest, bound_of_all(w));

@@ -114,8 +114,9 @@ bool mfi_hog_serve(struct worker *w)
 
         if (hog == w || mfi_load_acq(&hog->hog) == 0)
             continue;
-        if (mfi_worker_poll(w, hog, 0))
+        if (mfi_worker_poll(w, hog))
             got = true;
+        mfi_worker_flush(w, hog);
         while ((t = mfi_runq_steal(&w->q, &hog->q, true, &mfi_sched.inject)) !=
                NULL) {
             got = true;

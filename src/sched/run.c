@@ -22,6 +22,7 @@
 #include "sched/cancel.h"
 #include "sched/config.h"
 #include "sched/dump.h"
+#include "sched/explain.h"
 #include "sched/fault.h"
 #include "sched/hog.h"
 #include "sched/offload.h"
@@ -129,6 +130,25 @@ static void thread_main(void *arg)
         mfi_sigaltstack_remove(w->sigstack);
 }
 
+/* Is there an io_uring that does what we need? If not, and nobody insists, no. */
+static int probe_uring(const struct config *c)
+{
+    struct uring ring;
+    int rc;
+
+    if (c->want_epoll)
+        return 0;
+    rc = mfi_uring_init(&ring);
+    if (rc == 0) {
+        mfi_uring_done(&ring);
+        mfi_sched.uring = true;
+    } else if (c->want_uring) {
+        return mfi_explain(rc, "backend uring: io_uring is not to be had: %s",
+                           mf_strerror(rc));
+    }
+    return 0;
+}
+
 static int start_threads(void)
 {
     char name[16] = "mf-worker";
@@ -157,6 +177,8 @@ static int start(const mf_options *opts)
     if ((rc = mfi_stacks_init(c->guard)) < 0)
         return rc;
     run.stacks = true;
+    if ((rc = probe_uring(c)) < 0)
+        return rc;
     for (int i = 0; i < c->workers; i++)
         if ((rc = make_worker(i)) < 0)
             return rc;

@@ -64,8 +64,8 @@ void mfi_ring_push_slow(struct runq *q, mf_task *t, struct injectq *spill)
 /* Make room for one more batch: join the two oldest. */
 static void join_oldest(struct runq *q)
 {
-    struct batch *old = &q->batches[q->bottom % BATCHES];
-    struct batch *next = &q->batches[(q->bottom + 1) % BATCHES];
+    struct fresh_batch *old = &q->batches[q->bottom % BATCHES];
+    struct fresh_batch *next = &q->batches[(q->bottom + 1) % BATCHES];
 
     old->tail->next = next->head;
     next->head = old->head;
@@ -75,7 +75,7 @@ static void join_oldest(struct runq *q)
 
 void mfi_fresh_push(struct runq *q, mf_task *t, uint32_t seq)
 {
-    struct batch *b;
+    struct fresh_batch *b;
 
     t->next = NULL;
     mfi_spin_lock(&q->fresh_lock);
@@ -87,7 +87,7 @@ void mfi_fresh_push(struct runq *q, mf_task *t, uint32_t seq)
     } else {
         if (q->top - q->bottom == BATCHES)
             join_oldest(q);
-        q->batches[q->top++ % BATCHES] = (struct batch){t, t, 1, seq};
+        q->batches[q->top++ % BATCHES] = (struct fresh_batch){t, t, 1, seq};
     }
     mfi_store_rel(&q->fresh_n, mfi_load_rlx(&q->fresh_n) + 1);
     mfi_spin_unlock(&q->fresh_lock);
@@ -96,20 +96,20 @@ void mfi_fresh_push(struct runq *q, mf_task *t, uint32_t seq)
 void mfi_fresh_push_list(struct runq *q, mf_task *first, mf_task *last,
                          uint32_t n)
 {
-    struct batch *b;
+    struct fresh_batch *b;
 
     last->next = NULL;
     mfi_spin_lock(&q->fresh_lock);
     if (q->top - q->bottom == BATCHES)
         join_oldest(q);
     b = &q->batches[--q->bottom % BATCHES];
-    *b = (struct batch){first, last, n, 0};
+    *b = (struct fresh_batch){first, last, n, 0};
     mfi_store_rel(&q->fresh_n, mfi_load_rlx(&q->fresh_n) + n);
     mfi_spin_unlock(&q->fresh_lock);
 }
 
 /* The first of batch b; an emptied batch at either end disappears. */
-static mf_task *take_first(struct runq *q, struct batch *b)
+static mf_task *take_first(struct runq *q, struct fresh_batch *b)
 {
     mf_task *t = b->head;
 
@@ -231,7 +231,7 @@ enum { STEAL_MAX = 64 }; /* fresh tasks at once: the victim's lock is held */
 static mf_task *steal_fresh(struct runq *to, struct runq *from)
 {
     mf_task *first, *last;
-    struct batch *b;
+    struct fresh_batch *b;
     uint32_t n, i;
 
     if (mfi_load_acq(&from->fresh_n) == 0 || !mfi_spin_try(&from->fresh_lock))

@@ -46,7 +46,7 @@
 
 enum { RING_LEN = 256, BATCHES = 64, SLOT_STREAK = 16, FRESH_EVERY = 8 };
 
-struct batch { /* singly linked by mf_task.next; empty batches do not exist */
+struct fresh_batch { /* singly linked by mf_task.next; empty batches do not exist */
     mf_task *head;
     mf_task *tail;
     uint32_t n;
@@ -64,7 +64,7 @@ struct runq {
     _Atomic uint32_t fresh_n; /* tasks in all batches; written under the lock */
     uint32_t bottom;          /* batches[bottom % BATCHES] is the oldest */
     uint32_t top;             /* one beyond the newest */
-    struct batch batches[BATCHES];
+    struct fresh_batch batches[BATCHES];
     struct spin pinned_lock;
     _Atomic uint32_t pinned_n;
     mf_task *pinned_head;

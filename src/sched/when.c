@@ -12,7 +12,6 @@ struct when {
     struct wait_timer timer;
     mf_task *task;
     void *arg;
-    struct fdrec *rec; /* referenced */
 };
 _Static_assert(sizeof(struct when) <= MFI_SLAB_RECORD, "a slab record");
 
@@ -21,11 +20,17 @@ void mfi_when_wake_locked(mf_task *t, struct wake_list *woken)
     mfi_parker_wake(&t->u.when->parker, WOKEN_CANCEL, woken);
 }
 
+/* Referenced from the spawn to the start, so it is there. */
+static struct fdrec *record_of(const struct when *wh)
+{
+    return mfi_fd_peek(wh->fw.fd);
+}
+
 /* Nobody else has it any more: the parker is claimed. */
 static void start(struct worker *w, struct when *wh)
 {
     mf_task *t = wh->task;
-    struct fdrec *rec = wh->rec;
+    struct fdrec *rec = record_of(wh);
     int fd = wh->fw.fd;
 
     mfi_timer_disarm(&wh->timer.timer);
@@ -50,6 +55,7 @@ static bool link_fd(struct when *wh)
     struct poller *p =
         w != NULL ? &w->poller : &mfi_load_acq(&mfi_sched.workers[0])->poller;
     struct pollfd pfd = {.fd = wh->fw.fd, .events = 0};
+    struct fdrec *rec = record_of(wh);
     uint32_t seen;
 
     if ((wh->fw.flags & FD_IN) != 0)
@@ -58,14 +64,14 @@ static bool link_fd(struct when *wh)
         pfd.events |= POLLOUT;
     if ((wh->fw.flags & FD_PRI) != 0)
         pfd.events |= POLLPRI;
-    if (mfi_poller_watch(p, wh->fw.fd, wh->rec) < 0)
+    if (mfi_poller_watch(p, wh->fw.fd, rec) < 0)
         return false;
     for (;;) {
-        seen = mfi_fd_ready(wh->rec);
-        if (mfi_ppoll(&pfd, 1, 0) != 0 || mfi_fd_closing(wh->rec))
+        seen = mfi_fd_ready(rec);
+        if (mfi_ppoll(&pfd, 1, 0) != 0 || mfi_fd_closing(rec))
             return false;
-        mfi_fd_drained(wh->rec, seen, wh->fw.flags);
-        if (mfi_fd_wait(wh->rec, &wh->fw))
+        mfi_fd_drained(rec, seen, wh->fw.flags);
+        if (mfi_fd_wait(rec, &wh->fw))
             return true;
     }
 }
@@ -123,8 +129,7 @@ int mf_go_when_at(mf_scope *s, int fd, short poll_events, mf_deadline deadline,
         goto put;
     *wh = (struct when){.fw = {.flags = flags, .fd = fd},
                         .parker = {.kind = AGENT_WHEN},
-                        .arg = arg,
-                        .rec = rec};
+                        .arg = arg};
     wh->fw.w.parker = &wh->parker;
     wh->timer.timer.at = mfi_time_of(deadline);
     how.when = wh;

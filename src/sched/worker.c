@@ -246,15 +246,62 @@ static void run(struct worker *w, mf_task *t)
 
 /* ---- polling ------------------------------------------------------------ */
 
-bool mfi_worker_poll(struct worker *self, struct worker *of, int timeout_ms)
+/* One epoll_wait, and the receives its edges allow. */
+static int poll_io(struct worker *self, struct worker *of, int timeout_ms,
+                   struct wake_list *woken)
+{
+    struct batch batch;
+    int got;
+
+    mfi_batch_init(&batch);
+    got = mfi_poller_poll(&of->poller, self->poller.events, POLL_BATCH,
+                          timeout_ms, woken, &batch);
+    if (batch.n != 0)
+        mfi_batch_run(&batch, self->ring, woken);
+    return got;
+}
+
+void mfi_send_later(struct worker *w, struct batch_op *op)
+{
+    mfi_spin_lock(&w->sends_lock);
+    if (w->sends.n == 0)
+        mfi_batch_init(&w->sends);
+    mfi_batch_add(&w->sends, op);
+    mfi_store_rel(&w->nr_sends, w->sends.n);
+    mfi_spin_unlock(&w->sends_lock);
+}
+
+bool mfi_worker_flush(struct worker *self, struct worker *of)
+{
+    struct wake_list woken;
+    struct batch batch;
+
+    if (mfi_load_acq(&of->nr_sends) == 0)
+        return false;
+    mfi_batch_init(&batch);
+    mfi_spin_lock(&of->sends_lock);
+    if (of->sends.n != 0) {
+        batch = of->sends;
+        of->sends.n = 0;
+        mfi_store_rel(&of->nr_sends, 0u);
+    }
+    mfi_spin_unlock(&of->sends_lock);
+    if (batch.n == 0)
+        return false;
+    mfi_wake_list_init(&woken);
+    mfi_batch_run(&batch, self->ring, &woken);
+    mfi_wake(&woken);
+    return true;
+}
+
+bool mfi_worker_poll(struct worker *self, struct worker *of)
 {
     struct wake_list woken;
     int got = 0;
 
     mfi_wake_list_init(&woken);
-    if (timeout_ms != 0 || mfi_load_rlx(&of->poller.nfds) != 0)
-        got = mfi_poller_poll(&of->poller, self->poller.events, POLL_BATCH,
-                              timeout_ms, &woken);
+    if (mfi_load_rlx(&of->poller.nfds) != 0)
+        got = poll_io(self, of, 0, &woken);
     if (mfi_load_acq(&of->wheel.earliest) != MFI_FAR)
         mfi_expire(of, &woken);
     mfi_wake(&woken);
@@ -386,7 +433,7 @@ static mf_task *search(struct worker *w)
 static void trim(struct worker *w)
 {
     while (w->recycled > MFI_STACKS_HOT) {
-        if (mfi_worker_poll(w, w, 0) || work_anywhere(w))
+        if (mfi_worker_poll(w, w) || work_anywhere(w))
             return;
         if (!mfi_stack_trim(&w->stacks))
             w->recycled = 0;
@@ -422,6 +469,7 @@ static void unlist_idle(struct worker *w)
 static void sleep_until_woken(struct worker *w)
 {
     struct wake_list woken;
+    struct batch batch;
 
     trim(w);
     stop_searching(w);
@@ -435,8 +483,12 @@ static void sleep_until_woken(struct worker *w)
                                      ? MFI_FAR
                                      : mfi_wheel_next(&w->wheel));
     mfi_wake_list_init(&woken);
-    mfi_poller_poll(&w->poller, w->poller.events, POLL_BATCH, -1, &woken);
+    mfi_batch_init(&batch);
+    mfi_poller_poll(&w->poller, w->poller.events, POLL_BATCH, -1, &woken,
+                    &batch);
     unlist_idle(w); /* before readying: a pusher must not wake who is awake */
+    if (batch.n != 0)
+        mfi_batch_run(&batch, w->ring, &woken);
     if (mfi_load_acq(&w->wheel.earliest) != MFI_FAR)
         mfi_expire(w, &woken);
     mfi_wake(&woken);
@@ -455,16 +507,22 @@ void mfi_worker_main(void *arg)
     if (w->cpu >= 0)
         mfi_thread_pin_cpu(w->cpu);
     mfi_hog_watch(w);
+    w->ring = NULL;
+    if (mfi_sched.uring && mfi_uring_init(&w->ring_itself) == 0)
+        w->ring = &w->ring_itself; /* else plain system calls do the same */
     for (;;) {
         if (w->tick <= 0) {
             w->tick = TICKS;
-            mfi_worker_poll(w, w, 0);
+            mfi_worker_flush(w, w);
+            mfi_worker_poll(w, w);
             if (mfi_load_rlx(&mfi_sched.hogs) != 0)
                 mfi_hog_serve(w);
             if ((t = take_injected(w)) != NULL)
                 mfi_ring_push(&w->q, t, &mfi_sched.inject);
         }
         t = mfi_runq_pick(&w->q, &mfi_sched.inject);
+        if (t == NULL && mfi_worker_flush(w, w))
+            continue;
         if (t == NULL)
             t = search(w);
         if (t != NULL) {
@@ -478,6 +536,8 @@ void mfi_worker_main(void *arg)
     }
     stop_searching(w);
     mfi_hog_unwatch(w);
+    if (w->ring != NULL)
+        mfi_uring_done(w->ring);
     mfi_stack_cache_flush(&w->stacks);
     mfi_slab_cache_flush(&w->records);
     mfi_arch_self_set(NULL);

@@ -32,6 +32,7 @@
 #include "mem/slab.h"
 #include "os/thread.h"
 #include "poll/poller.h"
+#include "poll/uring.h"
 #include "poll/wheel.h"
 #include "sched/runq.h"
 #include "sched/scope.h"
@@ -59,6 +60,11 @@ struct worker {
     struct coro base;
     struct poller poller;
     struct wheel wheel;
+    struct uring *ring; /* the owner's, or NULL: plain system calls */
+    struct uring ring_itself;
+    struct spin sends_lock; /* sends; the helper of a hog takes them */
+    struct batch sends;     /* queued by tasks that parked for it */
+    _Atomic uint32_t nr_sends;
     /* the owner's, seen by others */
     _Alignas(MFI_CACHE_LINE) int index;
     bool searching;
@@ -139,8 +145,24 @@ void mfi_sched_pushed(struct worker *w);
 /* A thread's main function; returns when the scheduler stops. */
 void mfi_worker_main(void *worker);
 
-/* Poll p and expire wheel as its owner would; any worker, its own buffer. */
-bool mfi_worker_poll(struct worker *self, struct worker *of, int timeout_ms);
+/* Look at of's poller and wheel as its owner would. True: there were events. */
+bool mfi_worker_poll(struct worker *self, struct worker *of);
+
+/*
+ * Queue a send of the running task, whose parker is armed hard, to be done with
+ * others before `of` polls next.
+ */
+void mfi_send_later(struct worker *w, struct batch_op *op);
+
+/* Do of's queued sends, on self's ring. True: there were some. */
+bool mfi_worker_flush(struct worker *self, struct worker *of);
+
+/* Others are about to run here, so a send gains from waiting for theirs. */
+static inline bool mfi_send_can_wait(struct worker *w)
+{
+    return w->ring != NULL &&
+           (mfi_load_rlx(&w->nr_sends) != 0 || mfi_ring_size(&w->q) != 0);
+}
 
 /* Try to wake one sleeper, whoever it is. Context: any but signal handlers. */
 void mfi_wake_one(void);

@@ -3,8 +3,13 @@
 #include "mem/guard.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <linux/userfaultfd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -86,6 +91,28 @@ static void expect_a_write_kills(const char *name)
     }
 }
 
+/* What the kernel can do, found without the code under test. */
+static bool kernel_has(const char *name)
+{
+    size_t page = mfi_page_size();
+    struct uffdio_api api = {
+        .api = UFFD_API,
+        .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_SIGBUS,
+    };
+    void *base;
+    int fd;
+
+    if (strcmp(name, "uffd") == 0) {
+        fd = (int)mfi_sys1(SYS_userfaultfd, 1 /* user mode only */);
+        return fd >= 0 && mfi_sys3(SYS_ioctl, fd, UFFDIO_API, &api) == 0;
+    }
+    EXPECT_EQ(mfi_map_pages(page, &base), 0);
+    if (strcmp(name, "region") == 0)
+        return mfi_advise(base, page, MADV_GUARD_INSTALL) == 0 &&
+               poke(base) == -EFAULT;
+    return mfi_protect(base, page, PROT_NONE) == 0 && poke(base) == -EFAULT;
+}
+
 MFI_TEST(every_tier_that_is_chosen_works)
 {
     int n = 0;
@@ -93,8 +120,10 @@ MFI_TEST(every_tier_that_is_chosen_works)
     for (int i = 0; i < 3; i++) {
         enum guard_tier tier;
 
-        if (!choose(tiers[i], &tier))
+        if (!choose(tiers[i], &tier)) {
+            EXPECT(!kernel_has(tiers[i]));
             continue;
+        }
         EXPECT_STR_EQ(mfi_guard_name(tier), tiers[i]);
         expect_guard_works(tier);
         mfi_guard_done();
@@ -109,8 +138,10 @@ MFI_TEST(uffd_works_as_before_linux_6_4)
     enum guard_tier tier;
 
     mfi_guard_without_markers = true;
-    if (!choose("uffd", &tier))
+    if (!choose("uffd", &tier)) {
+        EXPECT(!kernel_has("uffd"));
         MFI_SKIP("no userfaultfd here");
+    }
     expect_guard_works(tier);
     mfi_guard_done();
     expect_a_write_kills("uffd");
@@ -131,6 +162,54 @@ MFI_TEST(the_best_tier_is_chosen_unless_one_is_forced)
     EXPECT_EQ(mfi_guard_choose("", &tier), -EINVAL);
     EXPECT_EQ(mfi_guard_choose("mprotect", &tier), 0);
     EXPECT_EQ(tier, GUARD_MPROTECT);
+}
+
+/* From now on madvise(2) does nothing for this advice and answers -err. */
+static void pretend(unsigned advice, unsigned err)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+                 offsetof(struct seccomp_data, args[2])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, advice, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | err),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof code / sizeof code[0], code};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+        MFI_SKIP("no seccomp here");
+}
+
+MFI_TEST(a_kernel_that_only_pretends_is_not_believed)
+{
+    enum guard_tier tier = GUARD_REGION;
+
+    pretend(MADV_GUARD_INSTALL, 0);
+    EXPECT_EQ(mfi_guard_choose("region", &tier), -ENOTSUP);
+    EXPECT_EQ(mfi_guard_choose(NULL, &tier), 0);
+    EXPECT_NE(tier, GUARD_REGION);
+    expect_guard_works(tier);
+    mfi_guard_done();
+    pretend(22 /* MADV_POPULATE_READ */, 0);
+    mfi_guard_without_markers = true;
+    EXPECT_EQ(mfi_guard_choose(NULL, &tier), 0);
+    expect_guard_works(tier);
+}
+
+MFI_TEST(uffd_works_as_before_linux_5_14)
+{
+    enum guard_tier tier;
+
+    pretend(22 /* MADV_POPULATE_READ */, EINVAL);
+    mfi_guard_without_markers = true;
+    if (!choose("uffd", &tier)) {
+        EXPECT(!kernel_has("uffd"));
+        MFI_SKIP("no userfaultfd here");
+    }
+    expect_guard_works(tier);
 }
 
 /* mlockall(2) in force before and after: guards work, little is filled. */

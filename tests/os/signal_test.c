@@ -197,6 +197,19 @@ MFI_TEST(a_computing_thread_gets_ticks_itself)
     EXPECT_EQ(mfi_load_rlx(&hits), after);
 }
 
+MFI_TEST(a_stopped_timer_is_silent)
+{
+    mf_ns end;
+    int timer;
+
+    EXPECT_EQ(mfi_signal_handle(SIGURG, tick, SA_RESTART, NULL), 0);
+    EXPECT_EQ(mfi_cputimer_start(SIGURG, MF_MSEC(50), NULL, &timer), 0);
+    mfi_cputimer_stop(timer);
+    for (end = mf_now() + MF_MSEC(200); mf_now() < end;)
+        ;
+    EXPECT_EQ(mfi_load_rlx(&hits), 0);
+}
+
 MFI_TEST(a_sleeping_thread_gets_none)
 {
     int timer;

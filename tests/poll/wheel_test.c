@@ -129,7 +129,10 @@ static void step(mf_ns *now)
         EXPECT_EQ(mfi_wheel_next(&wheel), next);
         break;
     }
-    EXPECT_LE(mfi_wheel_earliest(&wheel), oracle_next());
+    next = oracle_next();
+    EXPECT_LE(mfi_wheel_earliest(&wheel), next);
+    if (next == MFI_FAR)
+        EXPECT_EQ(mfi_wheel_earliest(&wheel), MFI_FAR);
     mfi_wheel_check(&wheel);
 }
 
@@ -272,6 +275,40 @@ MFI_TEST(a_crowd_does_not_make_the_next_deadline_expensive)
     EXPECT_EQ(next, MF_SEC(130) + (CROWD - 1) * 1000);
     EXPECT_LE(in_vain, 1);
     mfi_wheel_check(&wheel);
+}
+
+MFI_TEST(an_empty_wheel_says_so_at_once)
+{
+    mfi_wheel_init(&wheel, 0);
+    EXPECT_EQ(mfi_wheel_earliest(&wheel), MFI_FAR);
+    arm(0, 50);
+    EXPECT_EQ(mfi_wheel_earliest(&wheel), 50);
+    EXPECT(mfi_timer_disarm(&probes[0].timer));
+    EXPECT_EQ(mfi_wheel_earliest(&wheel), MFI_FAR);
+}
+
+/* A search that is too long is not made; one wake-up in vain pays for it. */
+MFI_TEST(the_answer_is_exact_after_a_wake_up_in_vain)
+{
+    const mf_ns first = MF_SEC(30);
+    int fired = 0;
+
+    mfi_wheel_init(&wheel, 0);
+    for (int i = 0; i < 1000; i++)
+        mfi_timer_arm(&wheel, &crowd[i], first + MF_USEC(100) * i, count);
+    EXPECT(mfi_timer_disarm(&crowd[0]));
+    EXPECT_EQ(mfi_wheel_next(&wheel), first);
+    mfi_wheel_check(&wheel);
+    EXPECT_EQ(mfi_wheel_expire(&wheel, first, &fired), 0);
+    EXPECT_EQ(mfi_wheel_next(&wheel), first + MF_USEC(100));
+    EXPECT_EQ(mfi_wheel_expire(&wheel, first + MF_USEC(100), &fired), 1);
+    /* A few timers are always looked through. */
+    for (int i = 2; i < 950; i++)
+        EXPECT(mfi_timer_disarm(&crowd[i]));
+    for (int i = 950; i < 999; i++) {
+        EXPECT(mfi_timer_disarm(&crowd[i]));
+        EXPECT_EQ(mfi_wheel_next(&wheel), first + MF_USEC(100) * (i + 1));
+    }
 }
 
 MFI_TEST(equal_deadlines_fire_at_once)

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* batch.c - a list of receives and sends, done. See batch.h. */
+#include "poll/batch.h"
+
+#include "os/io.h"
+#include "poll/uring.h"
+
+enum { WORTH_A_RING = 2 }; /* one alone: a system call of its own is cheaper */
+
+static void plain(struct batch_op *op)
+{
+    long n;
+
+    do
+        n = op->write ? mfi_os_send(op->fd, op->buf, op->len,
+                                    MSG_DONTWAIT | MSG_NOSIGNAL)
+                      : mfi_os_recv(op->fd, op->buf, op->len, MSG_DONTWAIT);
+    while (n == -EINTR);
+    op->result = (int)n;
+}
+
+/* Up to URING_ENTRIES from op on; returns the first that is left. */
+static struct batch_op *one_enter(struct uring *ring, struct batch_op *op)
+{
+    struct batch_op *first = op;
+    uint32_t n = 0;
+
+    for (; op != NULL && n < URING_ENTRIES; op = op->next, n++)
+        mfi_uring_queue(ring, op);
+    if (mfi_uring_submit(ring, n) < 0)
+        for (; first != op; first = first->next)
+            plain(first); /* the ring is broken: it was told nothing */
+    return op;
+}
+
+void mfi_batch_run(struct batch *b, struct uring *ring, struct wake_list *woken)
+{
+    struct batch_op *op, *next;
+
+    for (op = b->head; op != NULL; op = op->next)
+        op->seen = op->ready != NULL ? mfi_load_acq(op->ready) : 0;
+    if (ring != NULL && b->n >= WORTH_A_RING) {
+        for (op = b->head; op != NULL;)
+            op = one_enter(ring, op);
+    } else {
+        for (op = b->head; op != NULL; op = op->next)
+            plain(op);
+    }
+    for (op = b->head; op != NULL; op = next) {
+        next = op->next;
+        op->done = true;
+        if (op->write) /* its task may still be on its way out */
+            mfi_parker_wake(op->parker, WOKEN_READY, woken);
+        else
+            mfi_wake_list_add(woken, op->parker);
+    }
+    mfi_batch_init(b);
+}
