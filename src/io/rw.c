@@ -120,15 +120,19 @@ static bool batchable(const struct op *op, const struct rw *rw)
            (op->rec->kind == FD_TCP || op->rec->kind == FD_SOCK);
 }
 
-/* Others are ready to run: let the send go out with theirs. */
-static long send_later(struct op *op, struct worker *w, struct batch_op *b)
+/* Others are ready to run: let it be done together with theirs. */
+static long do_later(struct op *op, struct worker *w, struct batch_op *b)
 {
     mfi_park_arm_hard(op->agent);
-    b->done = false;
     b->parker = &op->agent->parker;
-    mfi_send_later(w, b);
+    b->ready = &op->rec->ready;
+    b->queued = true;
+    mfi_batch_later(w, b);
     op->waited = true;
-    (void)mfi_park(op->agent, MFI_FAR, "its turn to send");
+    (void)mfi_park(op->agent, MFI_FAR, "its turn in a batch");
+    b->done = false;
+    b->queued = false;
+    op->seen = b->seen;
     return b->result;
 }
 
@@ -143,8 +147,8 @@ static long once(struct op *op, struct rw *rw)
     }
     if (!mfi_op_due(op))
         return -EAGAIN;
-    if (b != NULL && rw->write && mfi_send_can_wait(mfi_worker()))
-        return send_later(op, mfi_worker(), b);
+    if (b != NULL && mfi_batch_can_wait(mfi_worker()))
+        return do_later(op, mfi_worker(), b);
     return call(op, rw);
 }
 

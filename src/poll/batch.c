@@ -38,7 +38,7 @@ void mfi_batch_run(struct batch *b, struct uring *ring, struct wake_list *woken)
     struct batch_op *op, *next;
 
     for (op = b->head; op != NULL; op = op->next)
-        op->seen = op->ready != NULL ? mfi_load_acq(op->ready) : 0;
+        op->seen = mfi_load_acq(op->ready);
     if (ring != NULL && b->n >= WORTH_A_RING) {
         for (op = b->head; op != NULL;)
             op = one_enter(ring, op);
@@ -49,7 +49,7 @@ void mfi_batch_run(struct batch *b, struct uring *ring, struct wake_list *woken)
     for (op = b->head; op != NULL; op = next) {
         next = op->next;
         op->done = true;
-        if (op->write) /* its task may still be on its way out */
+        if (op->queued) /* its task may still be on its way out */
             mfi_parker_wake(op->parker, WOKEN_READY, woken);
         else
             mfi_wake_list_add(woken, op->parker);

@@ -4,9 +4,9 @@
  *
  * With io_uring, a task that waits for data leaves a batch_op with its waiter:
  * when the edge comes, the poller receives for it, together with all the others
- * of that poll, and wakes it with the result. A task that sends while others
- * are ready to run queues its send and parks; all that came together are sent
- * before the worker polls. Everything is MSG_DONTWAIT and completes within the
+ * of that poll, and wakes it with the result. A task that sends or receives
+ * while others are ready to run queues that and parks; all that came together
+ * is done before the worker polls. Everything is MSG_DONTWAIT and completes within the
  * one io_uring_enter, so
  *
  *   - a wait never lives in the ring: deadlines, cancel, close work on the
@@ -16,8 +16,8 @@
  *   - whoever has no ring (epoll backend, a helper of a hog) can do the same
  *     list with plain system calls
  *
- * A list belongs to one thread; a worker's queue of sends is under a lock, for
- * the helper.
+ * A list belongs to one thread; a worker's queue is under a lock, for the
+ * helper.
  */
 #ifndef MFI_POLL_BATCH_H
 #define MFI_POLL_BATCH_H
@@ -30,13 +30,14 @@ struct uring;
 
 struct batch_op {
     struct batch_op *next;
-    struct parker *parker;   /* receives: claimed; sends: armed hard */
-    _Atomic uint32_t *ready; /* receives: read into seen before the call */
+    struct parker *parker;   /* queued: armed hard; else claimed already */
+    _Atomic uint32_t *ready; /* read into seen before the call */
     void *buf;
     size_t len;
     int fd;
     bool write;
-    bool done; /* result is valid */
+    bool queued; /* by its own task, which parks for it */
+    bool done;   /* result is valid */
     uint32_t seen;
     int result; /* bytes, or -errno; -EAGAIN too */
 };

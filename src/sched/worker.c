@@ -261,14 +261,14 @@ static int poll_io(struct worker *self, struct worker *of, int timeout_ms,
     return got;
 }
 
-void mfi_send_later(struct worker *w, struct batch_op *op)
+void mfi_batch_later(struct worker *w, struct batch_op *op)
 {
-    mfi_spin_lock(&w->sends_lock);
-    if (w->sends.n == 0)
-        mfi_batch_init(&w->sends);
-    mfi_batch_add(&w->sends, op);
-    mfi_store_rel(&w->nr_sends, w->sends.n);
-    mfi_spin_unlock(&w->sends_lock);
+    mfi_spin_lock(&w->later_lock);
+    if (w->later.n == 0)
+        mfi_batch_init(&w->later);
+    mfi_batch_add(&w->later, op);
+    mfi_store_rel(&w->nr_later, w->later.n);
+    mfi_spin_unlock(&w->later_lock);
 }
 
 bool mfi_worker_flush(struct worker *self, struct worker *of)
@@ -276,16 +276,16 @@ bool mfi_worker_flush(struct worker *self, struct worker *of)
     struct wake_list woken;
     struct batch batch;
 
-    if (mfi_load_acq(&of->nr_sends) == 0)
+    if (mfi_load_acq(&of->nr_later) == 0)
         return false;
     mfi_batch_init(&batch);
-    mfi_spin_lock(&of->sends_lock);
-    if (of->sends.n != 0) {
-        batch = of->sends;
-        of->sends.n = 0;
-        mfi_store_rel(&of->nr_sends, 0u);
+    mfi_spin_lock(&of->later_lock);
+    if (of->later.n != 0) {
+        batch = of->later;
+        of->later.n = 0;
+        mfi_store_rel(&of->nr_later, 0u);
     }
-    mfi_spin_unlock(&of->sends_lock);
+    mfi_spin_unlock(&of->later_lock);
     if (batch.n == 0)
         return false;
     mfi_wake_list_init(&woken);

@@ -62,9 +62,9 @@ struct worker {
     struct wheel wheel;
     struct uring *ring; /* the owner's, or NULL: plain system calls */
     struct uring ring_itself;
-    struct spin sends_lock; /* sends; the helper of a hog takes them */
-    struct batch sends;     /* queued by tasks that parked for it */
-    _Atomic uint32_t nr_sends;
+    struct spin later_lock; /* later; a hog's helper takes it */
+    struct batch later;     /* queued by tasks that parked for it */
+    _Atomic uint32_t nr_later;
     /* the owner's, seen by others */
     _Alignas(MFI_CACHE_LINE) int index;
     bool searching;
@@ -149,19 +149,19 @@ void mfi_worker_main(void *worker);
 bool mfi_worker_poll(struct worker *self, struct worker *of);
 
 /*
- * Queue a send of the running task, whose parker is armed hard, to be done with
- * others before `of` polls next.
+ * Queue what the running task, whose parker is armed hard, wants done together
+ * with others' before `of` polls next.
  */
-void mfi_send_later(struct worker *w, struct batch_op *op);
+void mfi_batch_later(struct worker *w, struct batch_op *op);
 
-/* Do of's queued sends, on self's ring. True: there were some. */
+/* Do what of has queued, on self's ring. True: there was something. */
 bool mfi_worker_flush(struct worker *self, struct worker *of);
 
-/* Others are about to run here, so a send gains from waiting for theirs. */
-static inline bool mfi_send_can_wait(struct worker *w)
+/* Others are about to run here, and may have something to do as well. */
+static inline bool mfi_batch_can_wait(struct worker *w)
 {
     return w->ring != NULL &&
-           (mfi_load_rlx(&w->nr_sends) != 0 || mfi_ring_size(&w->q) != 0);
+           (mfi_load_rlx(&w->nr_later) != 0 || mfi_ring_size(&w->q) != 0);
 }
 
 /* Try to wake one sleeper, whoever it is. Context: any but signal handlers. */

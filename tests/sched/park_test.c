@@ -6,10 +6,10 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-enum { ROUNDS = 20000 };
+enum { ROUNDS = 50000 };
 
 RACES(unpark_and_deadline_race, 60, UNPARK | DEADLINE, ROUNDS);
 RACES(unpark_and_cancel_race, 60, UNPARK | CANCEL, ROUNDS);
@@ -198,22 +198,26 @@ MFI_TEST(a_point_long_past_is_not_waited_for)
 /* ---- yield -------------------------------------------------------------- */
 
 struct turns {
-    _Atomic int done;
+    _Atomic int done, started;
     int n[4];
 };
 static struct turns turns;
 
 static int takes_turns(void *arg)
 {
-    int me = (int)(intptr_t)arg;
+    int me = (int)(intptr_t)arg, others[4];
 
-    for (int i = 0; i < 1000; i++) {
-        turns.n[me]++;
-        for (int other = 0; other < 4; other++) /* all have started by then */
-            EXPECT(i < 2 || abs(turns.n[me] - turns.n[other]) <= 2);
+    turns.started++;
+    while (turns.started < 4)
         EXPECT_EQ(mf_yield(), 0);
+    for (int i = 0; i < 1000; i++) {
+        memcpy(others, turns.n, sizeof others);
+        EXPECT_EQ(mf_yield(), 0);
+        turns.n[me]++;
+        for (int k = 0; k < 4 && i > 0 && i < 998; k++)
+            EXPECT(k == me || turns.n[k] - others[k] <= 2);
     }
-    return 0;
+    return turns.n[me];
 }
 
 static int four_take_turns(void *arg)
@@ -223,7 +227,9 @@ static int four_take_turns(void *arg)
     (void)arg;
     for (int i = 0; i < 4; i++)
         EXPECT_EQ(mf_go(&s, takes_turns, NUMBER(i)), 0);
-    return mf_scope_close(&s);
+    EXPECT_EQ(mf_scope_close(&s), 0);
+    EXPECT_EQ(turns.n[0] + turns.n[1] + turns.n[2] + turns.n[3], 4000);
+    return 0;
 }
 
 MFI_TEST(tasks_that_yield_take_turns)
