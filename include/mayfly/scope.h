@@ -125,10 +125,13 @@ mf_shield mf_shield_begin(mf_deadline limit);
 void mf_shield_end(mf_shield *sh);
 
 int mf_shield_once_(mf_shield *sh);
-#define MF_SHIELD(deadline)                                                    \
-    for (mf_shield mf_shield_ __attribute__((__cleanup__(mf_shield_end))) =    \
+#define MF_SHIELD(deadline) MF_SHIELD_AT_(deadline, __LINE__)
+#define MF_SHIELD_AT_(deadline, line) MF_SHIELD_IN_(deadline, line)
+#define MF_SHIELD_IN_(deadline, line) MF_SHIELD_(deadline, mf_shield_##line)
+#define MF_SHIELD_(deadline, name)                                             \
+    for (mf_shield name __attribute__((__cleanup__(mf_shield_end))) =          \
              mf_shield_begin(deadline);                                        \
-         mf_shield_once_(&mf_shield_);)
+         mf_shield_once_(&name);)
 
 MF_DECLS_END_
 #endif

@@ -102,10 +102,19 @@ int mfi_poller_poll(struct poller *p, struct epoll_event *buf, int n,
                     struct batch *batch)
 {
     int got = mfi_epoll_wait(p->epfd, buf, n, timeout_ms);
+    bool owners = false;
 
-    for (int i = 0; i < got; i++)
-        if (buf[i].data.u64 < DATA_ALARM)
+    for (int i = 0; i < got; i++) {
+        if (buf[i].data.u64 < DATA_ALARM) {
             mfi_fd_edge(buf[i].data.u64, buf[i].events, woken, batch);
+            continue;
+        }
+        owners = true;
+        if (buf[i].data.u64 == DATA_ALARM)
+            mfi_store_rel(&p->alarm_at, MFI_FAR);
+    }
+    if (owners && buf != p->events)
+        mfi_poller_ring(p); /* a helper took an edge that was for the owner */
     return got < 0 ? 0 : got;
 }
 
@@ -118,8 +127,8 @@ void mfi_poller_ring(struct poller *p)
 
 void mfi_poller_alarm(struct poller *p, mf_ns at)
 {
-    if (at != p->alarm_at) {
-        p->alarm_at = at;
+    if (at != mfi_load_acq(&p->alarm_at)) {
+        mfi_store_rel(&p->alarm_at, at);
         mfi_timerfd_set(p->alarm, at);
     }
 }

@@ -13,7 +13,9 @@
  *          epoll_wait's own timeout oversleeps by a thousandth
  *
  * Any thread may poll any poller with a buffer of its own (mfi_poller_poll):
- * that is how an idle worker serves one whose task computes.
+ * that is how an idle worker serves one whose task computes. An edge of bell or
+ * alarm that such a helper takes would leave the owner asleep for good, so it
+ * rings the bell again.
  */
 #ifndef MFI_POLL_POLLER_H
 #define MFI_POLL_POLLER_H
@@ -28,7 +30,8 @@ struct poller {
     int bell;
     int alarm;
     uint16_t home;         /* 1 + index: what fdrec.home says */
-    mf_ns alarm_at;        /* what the timerfd is set to; MFI_FAR: nothing */
+    _Atomic mf_ns alarm_at; /* what the timerfd is set to; MFI_FAR: nothing, or
+                               it has rung */
     _Atomic uint32_t nfds; /* registrations ever: 0 means no need to poll */
     struct epoll_event *events; /* POLL_BATCH, for the owner */
 };

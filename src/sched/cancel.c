@@ -11,9 +11,15 @@
 struct walk {
     uint8_t to; /* CANCEL_NOTIFY or CANCEL_HARD */
     uint8_t by;
-    struct scope *scopes; /* pinned, still to be walked */
+    struct scope *scopes; /* pinned, still to be walked, by walk_link() */
     struct wake_list woken;
 };
+
+/* Two walks may meet in s, but not two that raise its word to the same state. */
+static struct scope **walk_link(struct scope *s, const struct walk *w)
+{
+    return &s->walk[w->to == CANCEL_HARD];
+}
 
 /* Raise a cancel word; it never goes back. True if it changed. */
 static bool raise_word(_Atomic uint8_t *word, const struct walk *w)
@@ -30,7 +36,8 @@ static bool raise_word(_Atomic uint8_t *word, const struct walk *w)
 
 /*
  * The open scopes of agent a, from the innermost out to `end`: mark and list
- * them, but for those a shield keeps out of it. Then wake a to look.
+ * them, but for those a shield keeps out of it. Then wake a to look. Where the
+ * word stands so high already, whoever raised it walks what is below.
  */
 static void walk_agent(struct agent *a, struct scope *end, uint32_t shields,
                        struct walk *w)
@@ -39,10 +46,11 @@ static void walk_agent(struct agent *a, struct scope *end, uint32_t shields,
     for (struct scope *s = a->inner; s != end && s != NULL; s = s->outer) {
         if (s->shields > shields && mf_now() < a->shield_limit)
             continue;
-        raise_word(&s->cancel, w);
         mfi_or_acqrel(&s->flags, (uint8_t)SCOPE_OUTER);
+        if (!raise_word(&s->cancel, w))
+            continue;
         mfi_scope_pin(s);
-        s->walk = w->scopes;
+        *walk_link(s, w) = w->scopes;
         w->scopes = s;
     }
     mfi_spin_unlock(&a->lock);
@@ -56,6 +64,7 @@ static void walk_task(mf_task *t, struct walk *w)
 
     raise_word(&t->cancel, w);
     mfi_task_lock(t);
+    atomic_thread_fence(memory_order_seq_cst); /* word before parker: Dekker */
     state = mfi_load_rlx(&t->state);
     if ((state & TASK_RUNNING) != 0)
         walk_agent(&t->run->agent, NULL, 0, w);
@@ -82,7 +91,7 @@ static void walk_found(struct walk *w)
     struct scope *s;
 
     while ((s = w->scopes) != NULL) {
-        w->scopes = s->walk;
+        w->scopes = *walk_link(s, w);
         walk_children(s, w);
         mfi_scope_unpin(s);
     }
@@ -98,19 +107,24 @@ static void walk_scope(struct scope *s, struct walk *w)
     walk_found(w);
 }
 
-void mfi_cancel_scope(struct scope *s, uint8_t flag, uint8_t by)
+/* Raise s to w->to and walk; the grace begins with the first notice. */
+static void cancel_to(struct scope *s, struct walk *w)
 {
-    uint8_t had = mfi_or_acqrel(&s->flags, flag);
-    struct walk w = {.by = by, .to = CANCEL_HARD};
+    mfi_wake_list_init(&w->woken);
+    if (!raise_word(&s->cancel, w))
+        return;
+    if (w->to == CANCEL_NOTIFY && s->grace > 0)
+        mfi_strike_arm(&s->clock->grace, mfi_time_add(mf_now(), s->grace));
+    walk_scope(s, w);
+}
 
-    mfi_wake_list_init(&w.woken);
-    if (s->grace > 0 && s->clock != NULL && (had & flag) == 0)
-        w.to = CANCEL_NOTIFY;
-    if (raise_word(&s->cancel, &w) || flag == SCOPE_OUTER) {
-        if (w.to == CANCEL_NOTIFY)
-            mfi_strike_arm(&s->clock->grace, mfi_time_add(mf_now(), s->grace));
-        walk_scope(s, &w);
-    }
+void mfi_cancel_scope(struct scope *s, uint8_t by)
+{
+    uint8_t had = mfi_or_acqrel(&s->flags, (uint8_t)SCOPE_OWN);
+    bool notice = s->grace > 0 && (had & SCOPE_OWN) == 0;
+    struct walk w = {.by = by, .to = notice ? CANCEL_NOTIFY : CANCEL_HARD};
+
+    cancel_to(s, &w);
 }
 
 void mfi_cancel_task(mf_task *t)
@@ -126,33 +140,26 @@ void mfi_cancel_by_clock(struct scope *s, bool grace_over)
 {
     struct walk w = {.to = CANCEL_HARD};
 
-    if (!grace_over) {
-        uint8_t had = mfi_load_acq(&s->flags);
-
-        /* Somebody cancelled it first: then that is why it ends. */
-        if ((had & SCOPE_OWN) == 0) {
-            mfi_or_acqrel(&s->flags, (uint8_t)SCOPE_DEADLINE);
-            mfi_cancel_scope(s, SCOPE_OWN, CANCEL_BY_DEADLINE);
-        }
-    } else {
-        mfi_wake_list_init(&w.woken);
-        raise_word(&s->cancel, &w);
-        walk_scope(s, &w);
+    if (grace_over) {
+        cancel_to(s, &w);
+    } else if ((mfi_load_acq(&s->flags) & SCOPE_OWN) == 0 &&
+               (mfi_load_acq(&s->cancel) & CANCEL_STATE) != CANCEL_HARD) {
+        /* Else somebody cancelled it first: then that is why it ends. */
+        mfi_or_acqrel(&s->flags, (uint8_t)SCOPE_DEADLINE);
+        mfi_cancel_scope(s, CANCEL_BY_DEADLINE);
     }
     mfi_scope_unpin(s);
 }
 
 /* ---- the look ----------------------------------------------------------- */
 
-/* A deadline of one of a's scopes made one of its own calls answer. */
-static void note_cut(struct agent *a)
+void mfi_cancel_note_cut(struct agent *a)
 {
     for (struct scope *s = a->inner; s != NULL; s = s->outer)
         if ((mfi_load_acq(&s->flags) & SCOPE_DEADLINE) != 0)
             mfi_or_acqrel(&s->flags, (uint8_t)SCOPE_CUT);
 }
 
-/* One notice is one notice, however many scopes it came through. */
 static void notice_taken(_Atomic uint8_t *word)
 {
     uint8_t seen = mfi_load_acq(word);
@@ -161,6 +168,22 @@ static void notice_taken(_Atomic uint8_t *word)
            !mfi_cas_sc(word, &seen,
                        (uint8_t)((seen & ~CANCEL_STATE) | CANCEL_GRACE)))
         ;
+}
+
+/*
+ * One notice is one notice, however many scopes it came through: but those that
+ * a shield keeps out are still to come.
+ */
+static void take_notices(struct agent *a)
+{
+    bool open = mf_now() >= a->shield_limit;
+    uint32_t depth = a->inner != NULL ? a->inner->shields : 0;
+
+    for (struct scope *s = a->inner; s != NULL; s = s->outer)
+        if (s->shields == depth || open)
+            notice_taken(&s->cancel);
+    if (depth == 0 || open)
+        notice_taken(a->base);
 }
 
 static bool shielded(const struct agent *a)
@@ -176,13 +199,17 @@ int mfi_cancel_consume(struct agent *a)
 
     if (state == CANCEL_NONE || state == CANCEL_GRACE || shielded(a))
         return 0;
-    if (state == CANCEL_NOTIFY) {
-        notice_taken(a->base);
-        for (struct scope *s = a->inner; s != NULL; s = s->outer)
-            notice_taken(&s->cancel);
-    }
-    note_cut(a);
+    if (state == CANCEL_NOTIFY)
+        take_notices(a);
+    mfi_cancel_note_cut(a);
     return -ECANCELED;
+}
+
+bool mfi_cancel_due(struct agent *a)
+{
+    uint8_t state = mfi_load_acq(mfi_cancel_word(a)) & CANCEL_STATE;
+
+    return (state == CANCEL_NOTIFY || state == CANCEL_HARD) && !shielded(a);
 }
 
 int mf_cancelled(void)
@@ -240,14 +267,23 @@ int mf_shield_once_(mf_shield *sh)
 
 void mfi_shield_over(struct agent *a)
 {
-    struct scope *s = a->inner, *outermost = NULL;
+    struct walk w = {.to = CANCEL_NOTIFY};
+    struct scope *s, *outermost = NULL;
     uint8_t word;
 
-    for (; s != NULL && s->shields == a->shields; s = s->outer)
-        outermost = s;
-    if (outermost == NULL || mf_now() < a->shield_limit)
+    if (mf_now() < a->shield_limit)
         return;
+    /* A walk that saw time left has marked what is outside before we lock. */
+    mfi_spin_lock(&a->lock);
+    for (s = a->inner; s != NULL && s->shields == a->shields; s = s->outer)
+        outermost = s;
     word = mfi_load_acq(s != NULL ? &s->cancel : a->base);
-    if ((word & CANCEL_STATE) != CANCEL_NONE)
-        mfi_cancel_scope(outermost, SCOPE_OUTER, word & CANCEL_BY_DEADLINE);
+    mfi_spin_unlock(&a->lock);
+    if (outermost == NULL || (word & CANCEL_STATE) == CANCEL_NONE)
+        return;
+    if ((word & CANCEL_STATE) == CANCEL_HARD)
+        w.to = CANCEL_HARD;
+    w.by = word & CANCEL_BY_DEADLINE;
+    mfi_or_acqrel(&outermost->flags, (uint8_t)SCOPE_OUTER);
+    cancel_to(outermost, &w);
 }

@@ -17,7 +17,9 @@
  *
  * The walk goes down without recursion: scopes found on the way are pinned (a
  * pinned scope cannot be closed) and put on a list, so neither depth nor width
- * of the tree matters and at most one chain of locks is held.
+ * of the tree matters and at most one chain of locks is held. Walks may meet:
+ * only who raised a scope's word lists it, so there is one link for each of the
+ * two states a word is raised to.
  *
  * Race with a waiter: the canceller stores the word, then looks at the parker;
  * the waiter arms its parker, then looks at the word; both sequentially
@@ -55,12 +57,18 @@ static inline int mfi_cancel_point(struct agent *a)
     return mfi_cancel_consume(a);
 }
 
+/* Would a cancel point answer now? Consumes nothing. */
+bool mfi_cancel_due(struct agent *a);
+
+/* A deadline of one of a's scopes, if it struck, has cut a's own work short. */
+void mfi_cancel_note_cut(struct agent *a);
+
 /*
  * Cancel scope s and all below, with its grace if it has one, or hard. by:
- * CANCEL_BY_DEADLINE or 0; flag: SCOPE_OWN or SCOPE_OUTER. The caller is the
- * owner or holds a pin or a child of s. Readies whom it woke.
+ * CANCEL_BY_DEADLINE or 0. The caller is the owner or holds a pin or a child of
+ * s. Readies whom it woke.
  */
-void mfi_cancel_scope(struct scope *s, uint8_t flag, uint8_t by);
+void mfi_cancel_scope(struct scope *s, uint8_t by);
 
 /* Cancel one task and all below it, hard. The caller holds a reference. */
 void mfi_cancel_task(mf_task *t);
@@ -68,7 +76,7 @@ void mfi_cancel_task(mf_task *t);
 /* The deadline of s has struck, or its grace is over. Drops the pin on s. */
 void mfi_cancel_by_clock(struct scope *s, bool grace_over);
 
-/* The limit of a's shield has passed: what it kept out comes in now. */
+/* If the limit of a's shield has passed, what it kept out comes in now. */
 void mfi_shield_over(struct agent *a);
 
 #endif

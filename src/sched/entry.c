@@ -158,11 +158,13 @@ void mfi_entry_finish(struct running *me, int result, enum mf_ending ending)
     t->result = result;
     t->ending = (uint8_t)ending;
     w = mfi_worker();
+    w->ending = true;
     if (mfi_unlikely(me->agent.explain != NULL)) {
         mfi_slab_put(&w->records, me->agent.explain);
         me->agent.explain = NULL;
     }
     mfi_task_end(w, t);
+    w->ending = false;
 }
 
 /* The next task, if it can begin on the stack of the one that has ended. */
@@ -171,7 +173,7 @@ static mf_task *next_here(struct worker *w, struct running *me, mf_task **ret_t)
     mf_task *t = NULL;
 
     if (mfi_likely(--w->tick > 0))
-        t = mfi_runq_pick(&w->q, &mfi_sched.inject);
+        t = mfi_pick(w);
     *ret_t = t;
     if (t == NULL ||
         (mfi_load_rlx(&t->state) & (TASK_RUNNING | TASK_SKIP)) != 0)

@@ -36,6 +36,7 @@ void mfi_entry_recycle(struct worker *w, struct running *run);
 void mfi_entry_detach(struct worker *w, mf_task *t);
 
 /* See worker.c. */
+mf_task *mfi_pick(struct worker *w);
 void mfi_arrived(struct worker *w, struct running *me);
 void mfi_leave_for(struct worker *w, struct running *me, enum leave why,
                    mf_task *t);

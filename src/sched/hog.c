@@ -31,7 +31,7 @@ static void call_helper(void)
         mfi_poller_ring(&helper->poller);
 }
 
-static void clear_mark(struct worker *w)
+void mfi_hog_clear(struct worker *w)
 {
     if (mfi_xchg_acqrel(&w->hog, 0u) != 0)
         mfi_sub_acqrel(&mfi_sched.hogs, 1u);
@@ -48,14 +48,15 @@ static void tick(int signo, siginfo_t *info, void *uctx)
         return;
     }
     seq = mfi_load_rlx(&w->run_seq);
-    if (w->current == NULL || seq != w->hog_seen) {
-        clear_mark(w);
+    if (w->current == NULL || seq != mfi_load_rlx(&w->hog_seen)) {
+        mfi_hog_clear(w);
     } else {
         if (mfi_xchg_acqrel(&w->hog, 1u) == 0)
             mfi_add_acqrel(&mfi_sched.hogs, 1u);
+        mfi_publish_young(w);
         call_helper();
     }
-    w->hog_seen = seq;
+    mfi_store_rlx(&w->hog_seen, seq);
 }
 
 static bool wanted(void)
@@ -101,7 +102,7 @@ void mfi_hog_unwatch(struct worker *w)
 {
     if (w->hog_timer >= 0)
         mfi_cputimer_stop(w->hog_timer);
-    clear_mark(w);
+    mfi_hog_clear(w);
 }
 
 bool mfi_hog_serve(struct worker *w)
@@ -112,7 +113,8 @@ bool mfi_hog_serve(struct worker *w)
         struct worker *hog = mfi_load_acq(&mfi_sched.workers[i]);
         mf_task *t;
 
-        if (hog == w || mfi_load_acq(&hog->hog) == 0)
+        if (hog == w || mfi_load_acq(&hog->hog) == 0 ||
+            mfi_load_rlx(&hog->run_seq) != mfi_load_rlx(&hog->hog_seen))
             continue;
         if (mfi_worker_poll(w, hog))
             got = true;

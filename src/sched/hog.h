@@ -6,8 +6,10 @@
  * sleeps. Its signal interrupts the worker twice per hog_time; when the same
  * task runs as at the tick before, the worker is marked a hog and an idle worker
  * is woken, who does the hog's polling and expiring and takes its queues, slot
- * included. The mark goes when another task is seen; while it stands, each tick
- * wakes a helper again, and busy workers help at their own polls.
+ * included. The mark goes when another task is seen, or before the worker sleeps
+ * (asleep it has no ticks); while it stands, each tick wakes a helper again, and
+ * busy workers help at their own polls. A helper that sees another task run than
+ * the marked one leaves it alone.
  *
  * The handler reads two words and tries one lock; it never waits. With one
  * worker, or without stealing, there is nobody to help: no timer is set. Under
@@ -28,6 +30,15 @@ void mfi_hog_done(void);
 /* The calling worker's timer. A failure costs only the help. */
 void mfi_hog_watch(struct worker *w);
 void mfi_hog_unwatch(struct worker *w);
+
+/* It is about to sleep: whatever computed there has come to an end. */
+void mfi_hog_clear(struct worker *w);
+
+static inline void mfi_hog_rest(struct worker *w)
+{
+    if (mfi_unlikely(mfi_load_rlx(&w->hog) != 0))
+        mfi_hog_clear(w);
+}
 
 /* Serve the hogs among the others. True: something may be queued here now. */
 bool mfi_hog_serve(struct worker *w);

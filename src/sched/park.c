@@ -119,15 +119,20 @@ int mfi_wait(struct agent *a, mf_ns at, const char *what)
     mf_ns until = at;
     int rc;
 
-    /* After arming: whoever cancels from now on sees the parker. */
-    if (mfi_unlikely(mfi_load_sc(mfi_cancel_word(a)) != CANCEL_NONE) &&
-        (rc = mfi_cancel_consume(a)) < 0) {
-        /* Somebody may have woken us meanwhile: then that is what happened. */
-        if (mfi_parker_claim(&a->parker, WOKEN_CANCEL) != CLAIM_LOST)
-            return rc;
+    if (mfi_unlikely(a->shields != 0) && a->shield_limit < until) {
+        if (mf_now() < a->shield_limit)
+            until = a->shield_limit; /* a masked cancel begins to count then */
+        else
+            mfi_shield_over(a);
     }
-    if (mfi_unlikely(a->shields != 0) && a->shield_limit < until)
-        until = a->shield_limit; /* a masked cancel begins to count then */
+    /*
+     * After arming: whoever cancels from now on sees the parker. Somebody may
+     * have woken us meanwhile: then that is what happened, and a notice waits
+     * for the next call.
+     */
+    if (mfi_unlikely(mfi_load_sc(mfi_cancel_word(a)) != CANCEL_NONE) &&
+        mfi_cancel_due(a))
+        mfi_parker_claim(&a->parker, WOKEN_CANCEL);
     switch (mfi_park(a, until, what)) {
     case WOKEN_READY:
         return 0;

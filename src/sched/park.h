@@ -29,6 +29,19 @@ static inline void mfi_park_arm(struct agent *a)
     mfi_store_sc(&a->parker.word, (uint32_t)PARK_ARMED);
 }
 
+/*
+ * The same, before the object's lock is taken and not under it: on x86 the
+ * lock's exchange is the fence, so none more is needed.
+ */
+static inline void mfi_park_arm_early(struct agent *a)
+{
+#if defined(__x86_64__)
+    mfi_store_rel(&a->parker.word, (uint32_t)PARK_ARMED);
+#else
+    mfi_park_arm(a);
+#endif
+}
+
 static inline void mfi_park_arm_hard(struct agent *a)
 {
     mfi_store_sc(&a->parker.word, (uint32_t)(PARK_ARMED | PARK_NO_CANCEL));

@@ -73,13 +73,11 @@ static void join_oldest(struct runq *q)
     q->bottom++;
 }
 
-void mfi_fresh_push(struct runq *q, mf_task *t, uint32_t seq)
+static void fresh_push_locked(struct runq *q, mf_task *t, uint32_t seq)
 {
-    struct fresh_batch *b;
+    struct fresh_batch *b = &q->batches[(q->top - 1) % BATCHES];
 
     t->next = NULL;
-    mfi_spin_lock(&q->fresh_lock);
-    b = &q->batches[(q->top - 1) % BATCHES];
     if (q->top != q->bottom && b->seq == seq) {
         b->tail->next = t;
         b->tail = t;
@@ -90,7 +88,22 @@ void mfi_fresh_push(struct runq *q, mf_task *t, uint32_t seq)
         q->batches[q->top++ % BATCHES] = (struct fresh_batch){t, t, 1, seq};
     }
     mfi_store_rel(&q->fresh_n, mfi_load_rlx(&q->fresh_n) + 1);
+}
+
+void mfi_fresh_push(struct runq *q, mf_task *t, uint32_t seq)
+{
+    mfi_spin_lock(&q->fresh_lock);
+    fresh_push_locked(q, t, seq);
     mfi_spin_unlock(&q->fresh_lock);
+}
+
+bool mfi_fresh_push_try(struct runq *q, mf_task *t, uint32_t seq)
+{
+    if (!mfi_spin_try(&q->fresh_lock))
+        return false;
+    fresh_push_locked(q, t, seq);
+    mfi_spin_unlock(&q->fresh_lock);
+    return true;
 }
 
 void mfi_fresh_push_list(struct runq *q, mf_task *first, mf_task *last,

@@ -46,7 +46,8 @@
 
 enum { RING_LEN = 256, BATCHES = 64, SLOT_STREAK = 16, FRESH_EVERY = 8 };
 
-struct fresh_batch { /* singly linked by mf_task.next; empty batches do not exist */
+struct
+    fresh_batch { /* singly linked by mf_task.next; empty batches do not exist */
     mf_task *head;
     mf_task *tail;
     uint32_t n;
@@ -158,6 +159,8 @@ static inline mf_task *mfi_slot_take(struct runq *q)
 
 /* Owner. seq: what tells one run from the next. */
 void mfi_fresh_push(struct runq *q, mf_task *t, uint32_t seq);
+/* The same in a signal handler: false if the lock is taken. */
+bool mfi_fresh_push_try(struct runq *q, mf_task *t, uint32_t seq);
 /* Anyone with a list made elsewhere: goes to the bottom, as the oldest. */
 void mfi_fresh_push_list(struct runq *q, mf_task *first, mf_task *last,
                          uint32_t n);

@@ -44,6 +44,8 @@ int mfi_scope_admit(struct scope *s, mf_task *t)
     mfi_spin_lock(&s->lock);
     flags = mfi_load_acq(&s->flags);
     if (mfi_unlikely((flags & (SCOPE_OWN | SCOPE_OUTER)) != 0)) {
+        if ((flags & SCOPE_DEADLINE) != 0)
+            mfi_or_acqrel(&s->flags, (uint8_t)SCOPE_CUT);
         mfi_spin_unlock(&s->lock);
         return -ECANCELED;
     }
@@ -97,7 +99,7 @@ void mfi_scope_refused(struct scope *s, int rc)
         mfi_scope_pin(s);
     mfi_spin_unlock(&s->lock);
     if (cancel) {
-        mfi_cancel_scope(s, SCOPE_OWN, 0);
+        mfi_cancel_scope(s, 0);
         mfi_scope_unpin(s);
     }
 }
@@ -122,18 +124,14 @@ void mfi_scope_ended(struct worker *w, struct scope *s, mf_task *t)
     mfi_spin_lock(&s->lock);
     mfi_assert_debug(s->live > 0 && s->running > 0);
     cancel = !(alone && t->result == -ECANCELED) && judge_locked(s, t->result);
-    keep = (mfi_load_acq(&t->state) & TASK_HANDLE) != 0;
-    if (!keep) {
+    keep = (t->held & HELD_HANDLE) != 0;
+    t->held |= HELD_COUNTED;
+    if (!keep)
         mfi_list_del_init(&t->sibling);
-    } else {
-        mfi_task_lock(t);
-        mfi_task_unlock(t, TASK_COUNTED, 0);
-    }
     s->live--;
     s->running--;
     next = next_locked(s);
-    cancel = cancel && s->live > 0;
-    if (cancel)
+    if (cancel) /* the last child's failure too: the opener is still inside */
         mfi_scope_pin(s);
     if (mfi_unlikely(s->waiters.first != NULL) &&
         (s->live == 0 || s->limit != 0))
@@ -141,11 +139,11 @@ void mfi_scope_ended(struct worker *w, struct scope *s, mf_task *t)
     mfi_spin_unlock(&s->lock); /* s may be gone, unless pinned or next lives */
     if (next != NULL)
         mfi_start(w, next);
-    mfi_wake(&woken);
     if (cancel) {
-        mfi_cancel_scope(s, SCOPE_OWN, 0);
+        mfi_cancel_scope(s, 0);
         mfi_scope_unpin(s);
     }
+    mfi_wake(&woken); /* now: who waited for s finds it cancelled */
     if (!keep)
         mfi_task_put(w, t);
 }
@@ -348,6 +346,8 @@ static int result_of(const struct scope *s)
 
 static int finish(struct scope *s, struct agent *a)
 {
+    int rc;
+
     wait_children(s, a);
     mfi_spin_lock(&a->lock);
     a->inner = s->outer;
@@ -363,7 +363,10 @@ static int finish(struct scope *s, struct agent *a)
     }
     release_handles(s);
     s->magic = 0;
-    return result_of(s);
+    rc = result_of(s);
+    if (rc == -ECANCELED && (mfi_load_acq(&s->flags) & SCOPE_OUTER) != 0)
+        mfi_cancel_note_cut(a);
+    return rc;
 }
 
 int mf_scope_close(mf_scope *scope)
@@ -389,9 +392,11 @@ void mf_scope_drop(mf_scope *scope)
     a = mfi_agent();
     if (a != s->owner)
         return;
-    mf_scope_cancel(scope);
-    while (a->inner != s)
+    mfi_cancel_scope(s, 0);
+    while (a->inner != s) {
+        mfi_cancel_scope(a->inner, 0); /* a shield may have kept ours out */
         finish(a->inner, a);
+    }
     finish(s, a);
 }
 
@@ -400,7 +405,7 @@ void mf_scope_cancel(mf_scope *scope)
     struct scope *s = mfi_scope(scope);
 
     if (mfi_scope_is_open(s))
-        mfi_cancel_scope(s, SCOPE_OWN, 0);
+        mfi_cancel_scope(s, 0);
 }
 
 mf_scope *mf_root(void)

@@ -57,7 +57,7 @@ struct scope {
     int result;
     mf_ns grace;
     struct scope_clock *clock; /* deadline or grace timer, or NULL */
-    struct scope *walk;        /* the canceller's list, while pinned */
+    struct scope *walk[2];     /* cancellers' lists, while pinned */
     const char *name;
 };
 _Static_assert(sizeof(struct scope) <= sizeof(mf_scope),

@@ -109,8 +109,7 @@ int mfi_spawn(struct scope *s, const struct spawn_args *how, mf_task **ret_task)
         mfi_slab_put(w != NULL ? &w->records : NULL, t);
         return refuse(s, rc);
     }
-    if (ret_task != NULL)
-        mfi_store_rlx(&t->state, mfi_load_rlx(&t->state) | TASK_HANDLE);
+    t->held = ret_task != NULL ? HELD_HANDLE : 0;
     rc = mfi_scope_admit(s, t);
     if (mfi_unlikely(rc < 0)) {
         if ((mfi_load_rlx(&t->state) & TASK_EARLY) != 0)

@@ -70,12 +70,13 @@ int mf_join(mf_task *t, int *ret_result, mf_deadline deadline)
             break;
         if (mfi_is_try(deadline))
             return -ETIMEDOUT;
+        mfi_park_arm_early(a);
         mfi_task_lock(t);
         if (ended(t)) {
             mfi_task_unlock(t, 0, 0);
+            mfi_park_disarm(a);
             break;
         }
-        mfi_park_arm(a);
         mfi_waitq_add(&t->joiners, &me);
         mfi_task_unlock(t, 0, 0);
         rc = mfi_wait(a, mfi_time_of(deadline), "a task's end");
@@ -117,7 +118,7 @@ void mf_task_unref(mf_task *t)
 
 /*
  * Of the handle and the end, whichever comes second drops the scope's
- * reference: HANDLE is cleared under the scope's lock, where the end looks.
+ * reference: held is under the scope's lock.
  */
 void mf_task_release(mf_task *t)
 {
@@ -127,10 +128,8 @@ void mf_task_release(mf_task *t)
     if (t == NULL || (s = t->scope) == NULL)
         return;
     mfi_spin_lock(&s->lock);
-    mfi_task_lock(t);
-    put = (mfi_load_rlx(&t->state) & (TASK_HANDLE | TASK_COUNTED)) ==
-          (TASK_HANDLE | TASK_COUNTED);
-    mfi_task_unlock(t, 0, TASK_HANDLE);
+    put = t->held == (HELD_HANDLE | HELD_COUNTED);
+    t->held &= (uint8_t)~HELD_HANDLE;
     if (put)
         mfi_list_del_init(&t->sibling);
     mfi_spin_unlock(&s->lock);

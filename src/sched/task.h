@@ -39,7 +39,6 @@ enum task_state {
     TASK_RUNNING = 2, /* run is valid, fn is not */
     TASK_ENDED = 4,
     TASK_TOKEN = 8,      /* an unpark came */
-    TASK_HANDLE = 16,    /* stays in its scope's list until released */
     TASK_PINNED = 32,    /* runs on `worker` only */
     TASK_SKIP = 64,      /* MF_TASK_SKIP_CANCELED */
     TASK_COPY = 128,     /* the argument is in the record */
@@ -49,8 +48,12 @@ enum task_state {
     TASK_EARLY = 2048,   /* its stack was attached at the spawn */
     TASK_PARKING = 4096, /* in mf_park: an unpark may claim it */
     TASK_ALONE = 8192, /* cancelled by itself: its scope does not fail for it */
-    TASK_COUNTED = 16384, /* its scope has counted it out; under scope lock */
     TASK_WORKER_SHIFT = 16,
+};
+
+enum task_held {
+    HELD_HANDLE = 1,  /* a user has it: it stays in its scope's list */
+    HELD_COUNTED = 2, /* its scope has counted it out */
 };
 
 enum { TASK_COPY_LEN = 48, PINNED_NOWHERE = 0xffff };
@@ -71,7 +74,7 @@ struct mf_task {
     _Atomic uint8_t cancel; /* enum cancel_state | flags, see cancel.h */
     uint8_t ending;         /* enum mf_ending */
     uint8_t size_log2;      /* of its stack */
-    uint8_t spare;
+    uint8_t held;           /* enum task_held; under the scope's lock */
     union {
         _Alignas(MF_COPY_ALIGN) char copy[TASK_COPY_LEN];
         void *arg;

@@ -102,11 +102,85 @@ void mfi_ready(struct worker *w, mf_task *t, bool hot)
         pushed_anywhere();
         return;
     }
+    if (hot && w->ending && w->handoff == NULL) {
+        w->handoff = t; /* the caller is about to pick */
+        return;
+    }
     if (hot)
         mfi_slot_put(&w->q, t, &mfi_sched.inject);
     else
         mfi_ring_push(&w->q, t, &mfi_sched.inject);
     mfi_sched_pushed(w);
+}
+
+/*
+ * The tick interrupts this thread only, so between guard_young and its end
+ * plain accesses will do; the fences keep the compiler from moving them out.
+ */
+static void guard_young(struct worker *w, uint32_t on)
+{
+    if (on == 0)
+        atomic_signal_fence(memory_order_release);
+    mfi_store_rlx(&w->guard, on);
+    if (on != 0)
+        atomic_signal_fence(memory_order_acquire);
+}
+
+static void fresh_here(struct worker *w, mf_task *t)
+{
+    uint32_t seq = mfi_load_rlx(&w->run_seq);
+
+    guard_young(w, 1);
+    if (w->young == NULL && mfi_load_rlx(&w->q.fresh_n) == 0) {
+        w->young = t;
+        guard_young(w, 0);
+        return;
+    }
+    if (w->young != NULL) {
+        mfi_fresh_push(&w->q, w->young, seq);
+        w->young = NULL;
+    }
+    guard_young(w, 0);
+    mfi_fresh_push(&w->q, t, seq);
+    mfi_sched_pushed(w);
+}
+
+void mfi_publish_young(struct worker *w)
+{
+    if (mfi_load_rlx(&w->guard) == 0 && w->young != NULL &&
+        mfi_fresh_push_try(&w->q, w->young, mfi_load_rlx(&w->run_seq)))
+        w->young = NULL;
+}
+
+static mf_task *take_young(struct worker *w)
+{
+    mf_task *t;
+
+    guard_young(w, 1);
+    t = w->young;
+    w->young = NULL;
+    guard_young(w, 0);
+    return t;
+}
+
+/* What this worker runs next of its own. */
+mf_task *mfi_pick(struct worker *w)
+{
+    mf_task *t = w->handoff;
+
+    if (t != NULL) {
+        w->handoff = NULL;
+        if (mfi_likely(++w->q.streak < SLOT_STREAK))
+            return t;
+        w->q.streak = 0;
+        mfi_ring_push(&w->q, t, &mfi_sched.inject);
+    }
+    /* Its turn among the fresh, also while the ring is never empty. */
+    if (mfi_unlikely(w->q.picks % FRESH_EVERY == 0) &&
+        (t = take_young(w)) != NULL)
+        mfi_fresh_push(&w->q, t, mfi_load_rlx(&w->run_seq));
+    t = mfi_runq_pick(&w->q, &mfi_sched.inject);
+    return t != NULL ? t : take_young(w);
 }
 
 void mfi_ready_fresh(struct worker *w, mf_task *t)
@@ -119,8 +193,7 @@ void mfi_ready_fresh(struct worker *w, mf_task *t)
         mfi_inject_push(&mfi_sched.inject, t, t, 1);
         pushed_anywhere();
     } else {
-        mfi_fresh_push(&w->q, t, mfi_load_rlx(&w->run_seq));
-        mfi_sched_pushed(w);
+        fresh_here(w, t);
     }
 }
 
@@ -226,7 +299,7 @@ void mfi_leave(struct worker *w, struct running *me, enum leave why)
     mf_task *t = NULL;
 
     if (mfi_likely(--w->tick > 0))
-        t = mfi_runq_pick(&w->q, &mfi_sched.inject);
+        t = mfi_pick(w);
     mfi_leave_for(w, me, why, t);
 }
 
@@ -473,6 +546,7 @@ static void sleep_until_woken(struct worker *w)
 
     trim(w);
     stop_searching(w);
+    mfi_hog_rest(w);
     list_idle(w);
     atomic_thread_fence(memory_order_seq_cst); /* nr_idle before the look */
     if (work_anywhere(w)) {
@@ -520,7 +594,7 @@ void mfi_worker_main(void *arg)
             if ((t = take_injected(w)) != NULL)
                 mfi_ring_push(&w->q, t, &mfi_sched.inject);
         }
-        t = mfi_runq_pick(&w->q, &mfi_sched.inject);
+        t = mfi_pick(w);
         if (t == NULL && mfi_worker_flush(w, w))
             continue;
         if (t == NULL)

@@ -54,6 +54,10 @@ struct worker {
     struct cxx_globals *cxx;
     _Atomic uint32_t run_seq; /* one up per task run; the hog handler reads */
     uint32_t recycled;        /* stacks put back since the last trim */
+    mf_task *handoff;         /* readied by a task that is ending: runs next */
+    mf_task *young;         /* the only fresh task here; see mfi_ready_fresh */
+    bool ending;            /* the current task is over but for its end */
+    _Atomic uint32_t guard; /* young is being handled: the tick keeps off */
     struct runq q;
     struct slab_cache records;
     struct stack_cache stacks;
@@ -72,8 +76,8 @@ struct worker {
     uint32_t rng;
     struct os_thread thread;
     /* hog.h */
-    uint32_t hog_seen;    /* run_seq at the last tick; the handler's */
-    _Atomic uint32_t hog; /* its task computes without yielding */
+    _Atomic uint32_t hog_seen; /* run_seq at the last tick; the handler's */
+    _Atomic uint32_t hog;      /* its task computes without yielding */
     int hog_timer;
     void *sigstack;
     int cpu; /* >= 0: keep to it */
@@ -136,8 +140,15 @@ static inline void mfi_wake(struct wake_list *l)
  */
 void mfi_ready(struct worker *w, mf_task *t, bool hot);
 
-/* Queue a record that has not run yet. */
+/*
+ * Queue a record that has not run yet. One alone costs no locked instruction:
+ * it is kept as `young`, where only its worker finds it, until a second one
+ * comes, or until the tick of hog.h finds that this worker computes.
+ */
 void mfi_ready_fresh(struct worker *w, mf_task *t);
+
+/* In the tick: let others find young, if it is not just being handled. */
+void mfi_publish_young(struct worker *w);
 
 /* w has queued something: wake a sleeper if there is more than it runs next. */
 void mfi_sched_pushed(struct worker *w);
