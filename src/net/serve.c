@@ -52,8 +52,7 @@ static int spawn_conn(struct server *sv, int fd)
     struct spawn_args how = {.fn = run_conn,
                              .arg = &c,
                              .copy_len = sizeof c,
-                             .label = "connection",
-                             .named = true,
+                             .name = "connection",
                              .stack_size = sv->opts.stack_size};
 
     return mfi_spawn(mfi_scope(&sv->conns), &how, NULL);

@@ -26,8 +26,9 @@
  * The price is the search. A server with 100 000 idle connections has them all
  * in one slot, always disarms the earliest and sleeps: looking at all of them
  * each time would cost more than its work. So a search may look at 64, plus 4
- * for each disarm since the last one, plus everything after an expire that
- * found nothing; where that does not suffice, next() answers the bound.
+ * for each disarm since the last one; where that does not suffice, next()
+ * answers the bound. An expire at that time finds nothing due, but cascades the
+ * slot, which makes its bounds exact: one wake-up in vain, not a second one.
  *
  * Invariants (mfi_wheel_check)
  *   1. A used bit is set exactly where a slot is not empty.
@@ -300,8 +301,6 @@ int mfi_wheel_expire(struct wheel *w, mf_ns now, void *ctx)
     }
     if (now_tick > w->base) /* no used slot begins before */
         w->base = now_tick;
-    if (n == 0)
-        w->credit = w->nr_armed; /* perhaps a wake-up in vain: not twice */
     mfi_store_rel(&w->earliest, bound_of_all(w));
     mfi_spin_unlock(&w->lock);
     return n;

@@ -28,11 +28,13 @@ static void dump_task(mf_task *t, int depth)
     uint32_t state = mfi_load_acq(&t->state);
     struct running *run = (state & TASK_RUNNING) != 0 ? t->run : NULL;
     const char *what = doing(state, run);
+    bool both = t->name != NULL && t->site != NULL;
 
     if (--left < 0)
         return;
-    fprintf(stderr, "  %*stask '%s' #%llu: %s%s\n", 2 * depth, "",
+    fprintf(stderr, "  %*stask '%s' #%llu%s%s: %s%s\n", 2 * depth, "",
             mf_task_name(t), (unsigned long long)mf_task_id(t),
+            both ? ", spawned at " : "", both ? t->site : "",
             run != NULL && run->waits_for != NULL ? "waits for " : "", what);
     if (run == NULL)
         return;

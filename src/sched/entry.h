@@ -35,9 +35,19 @@ void mfi_entry_recycle(struct worker *w, struct running *run);
 /* Give the stack of a task that was never started back. */
 void mfi_entry_detach(struct worker *w, mf_task *t);
 
-/* See worker.c. */
-mf_task *mfi_pick(struct worker *w);
+/* What w runs next of its own; NULL: nothing. See ready.c. */
+mf_task *mfi_pick_slow(struct worker *w);
+
+static inline mf_task *mfi_pick(struct worker *w)
+{
+    if (mfi_likely(w->handoff == NULL && w->young == NULL))
+        return mfi_runq_pick(&w->q, &mfi_sched.inject);
+    return mfi_pick_slow(w);
+}
+
+/* The switch path; see leave.c. */
 void mfi_arrived(struct worker *w, struct running *me);
+void mfi_run_from_base(struct worker *w, mf_task *t);
 void mfi_leave_for(struct worker *w, struct running *me, enum leave why,
                    mf_task *t);
 

@@ -35,6 +35,10 @@ static void say_task(const mf_task *t)
     say(mf_task_name(t));
     say("' #");
     say_number(mf_task_id(t));
+    if (t->name != NULL && t->site != NULL) {
+        say(", spawned at ");
+        say(t->site);
+    }
 }
 
 static void report(const struct running *run, bool overflow)

@@ -3,6 +3,7 @@
 #include "sched/hog.h"
 
 #include "os/signal.h"
+#include "sched/idle.h"
 
 static struct sigaction old_action;
 static bool installed;
@@ -15,18 +16,8 @@ int mfi_hog_signal(void)
 /* In the handler: an idle worker shall look. Never waits for the lock. */
 static void call_helper(void)
 {
-    struct worker *helper = NULL;
-    uint32_t n;
+    struct worker *helper = mfi_idle_pick_try();
 
-    if (!mfi_spin_try(&mfi_sched.idle_lock))
-        return; /* perhaps held by the code we interrupted: next tick */
-    n = mfi_load_rlx(&mfi_sched.nr_idle);
-    if (n > 0) {
-        helper = mfi_sched.idle[n - 1];
-        helper->idle_listed = false;
-        mfi_store_rel(&mfi_sched.nr_idle, n - 1);
-    }
-    mfi_spin_unlock(&mfi_sched.idle_lock);
     if (helper != NULL)
         mfi_poller_ring(&helper->poller);
 }

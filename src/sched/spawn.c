@@ -25,7 +25,8 @@ static int fill(struct worker *w, mf_task *t, const struct spawn_args *how)
     uint32_t state = where << TASK_WORKER_SHIFT;
 
     t->fn = how->fn;
-    t->label = how->label;
+    t->name = how->name;
+    t->site = how->site;
     t->joiners.first = NULL;
     mfi_store_rlx(&t->refs, 1u);
     t->result = 0;
@@ -38,8 +39,6 @@ static int fill(struct worker *w, mf_task *t, const struct spawn_args *how)
         if ((how->flags & MF_TASK_SKIP_CANCELED) != 0)
             state |= TASK_SKIP;
     }
-    if (how->named)
-        state |= TASK_NAMED;
     if (how->when != NULL) {
         state |= TASK_WHEN;
         t->u.when = how->when;
@@ -130,7 +129,7 @@ int mfi_spawn(struct scope *s, const struct spawn_args *how, mf_task **ret_task)
 
 int mf_go_at(mf_scope *s, mf_fn *fn, void *arg, const char *site)
 {
-    struct spawn_args how = {.fn = fn, .arg = arg, .label = site};
+    struct spawn_args how = {.fn = fn, .arg = arg, .site = site};
 
     return mfi_spawn(mfi_scope(s), &how, NULL);
 }
@@ -139,7 +138,7 @@ int mf_go_copy_at(mf_scope *s, mf_fn *fn, const void *arg, size_t len,
                   const char *site)
 {
     struct spawn_args how = {
-        .fn = fn, .arg = arg, .copy_len = len, .label = site};
+        .fn = fn, .arg = arg, .copy_len = len, .site = site};
 
     return mfi_spawn(mfi_scope(s), &how, NULL);
 }
@@ -166,8 +165,8 @@ int mf_spawn(mf_scope *s, mf_fn *fn, void *arg, const mf_task_options *opts,
         if (mfi_options_copy(&o, sizeof o, opts) < 0 || (o.flags & ~known) != 0)
             return refuse(mfi_scope(s), -EINVAL);
         how.copy_len = o.copy_len;
-        how.label = o.name != NULL ? o.name : o.site;
-        how.named = o.name != NULL;
+        how.name = o.name;
+        how.site = o.site;
         how.stack_size = o.stack_size;
         how.worker = o.worker;
         how.flags = o.flags;

@@ -160,5 +160,9 @@ uint64_t mf_task_id(const mf_task *t)
 
 const char *mf_task_name(const mf_task *t)
 {
-    return t != NULL && t->label != NULL ? t->label : "?";
+    const char *name = NULL;
+
+    if (t != NULL)
+        name = t->name != NULL ? t->name : t->site;
+    return name != NULL ? name : "?";
 }

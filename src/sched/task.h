@@ -43,7 +43,6 @@ enum task_state {
     TASK_SKIP = 64,      /* MF_TASK_SKIP_CANCELED */
     TASK_COPY = 128,     /* the argument is in the record */
     TASK_MESSAGE = 256,  /* u.message is set */
-    TASK_NAMED = 512,    /* label is a name, not a place */
     TASK_WHEN = 1024,    /* waits as a record, for mf_go_when */
     TASK_EARLY = 2048,   /* its stack was attached at the spawn */
     TASK_PARKING = 4096, /* in mf_park: an unpark may claim it */
@@ -66,7 +65,7 @@ struct mf_task {
     };
     struct scope *scope;
     struct list sibling;
-    const char *label;    /* name or spawn site; borrowed */
+    const char *name;     /* borrowed, or NULL */
     struct waitq joiners; /* under LOCK */
     _Atomic uint32_t refs;
     _Atomic uint32_t state;
@@ -75,6 +74,7 @@ struct mf_task {
     uint8_t ending;         /* enum mf_ending */
     uint8_t size_log2;      /* of its stack */
     uint8_t held;           /* enum task_held; under the scope's lock */
+    const char *site;       /* where it was spawned; borrowed, or NULL */
     union {
         _Alignas(MF_COPY_ALIGN) char copy[TASK_COPY_LEN];
         void *arg;

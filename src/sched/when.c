@@ -105,7 +105,7 @@ void mfi_when_begin(struct worker *w, mf_task *t)
 int mf_go_when_at(mf_scope *s, int fd, short poll_events, mf_deadline deadline,
                   mf_fn *fn, void *arg, const char *site)
 {
-    struct spawn_args how = {.fn = fn, .arg = arg, .label = site};
+    struct spawn_args how = {.fn = fn, .arg = arg, .site = site};
     struct worker *w = mfi_worker();
     struct when *wh = NULL;
     struct fdrec *rec;

@@ -58,29 +58,28 @@ static int keeps(struct arch_context *save, struct arch_context *to,
 
     for (unsigned i = 0; i < 5; i++)
         before[i] = base + i;
-    __asm__ __volatile__(
-        "subq $128, %%rsp\n\t" /* leave the red zone alone */
-        "pushq %%rbp\n\t"
-        "pushq %[out]\n\t"
-        "movq 0(%[in]), %%rbp\n\t"
-        "movq 8(%[in]), %%r12\n\t"
-        "movq 16(%[in]), %%r13\n\t"
-        "movq 24(%[in]), %%r14\n\t"
-        "movq 32(%[in]), %%r15\n\t"
-        "call switch_out_of_line\n\t"
-        "popq %%rax\n\t"
-        "movq %%rbp, 0(%%rax)\n\t"
-        "movq %%r12, 8(%%rax)\n\t"
-        "movq %%r13, 16(%%rax)\n\t"
-        "movq %%r14, 24(%%rax)\n\t"
-        "movq %%r15, 32(%%rax)\n\t"
-        "popq %%rbp\n\t"
-        "addq $128, %%rsp\n\t"
-        : "+D"(save), "+S"(to), "+d"(arg), [in] "+b"(in),
-          [out] "+c"(out)
-        :
-        : "rax", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory",
-          "cc");
+    __asm__ __volatile__("subq $128, %%rsp\n\t" /* leave the red zone alone */
+                         "pushq %%rbp\n\t"
+                         "pushq %[out]\n\t"
+                         "movq 0(%[in]), %%rbp\n\t"
+                         "movq 8(%[in]), %%r12\n\t"
+                         "movq 16(%[in]), %%r13\n\t"
+                         "movq 24(%[in]), %%r14\n\t"
+                         "movq 32(%[in]), %%r15\n\t"
+                         "call switch_out_of_line\n\t"
+                         "popq %%rax\n\t"
+                         "movq %%rbp, 0(%%rax)\n\t"
+                         "movq %%r12, 8(%%rax)\n\t"
+                         "movq %%r13, 16(%%rax)\n\t"
+                         "movq %%r14, 24(%%rax)\n\t"
+                         "movq %%r15, 32(%%rax)\n\t"
+                         "popq %%rbp\n\t"
+                         "addq $128, %%rsp\n\t"
+                         : "+D"(save), "+S"(to),
+                           "+d"(arg), [in] "+b"(in), [out] "+c"(out)
+                         :
+                         : "rax", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+                           "r15", "memory", "cc");
     for (unsigned i = 0; i < 5; i++)
         wrong += before[i] != after[i];
     return wrong + (in != before); /* rbx */

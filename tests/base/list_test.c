@@ -19,7 +19,7 @@ static int digits(const struct list *head)
 {
     int forward = 0, backward = 0, place = 1;
 
-    mfi_list_for_each(pos, head)
+    mfi_list_for_each (pos, head)
         forward = forward * 10 + value_of(pos);
     for (struct list *pos = head->prev; pos != head; pos = pos->prev) {
         backward += value_of(pos) * place;

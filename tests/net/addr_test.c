@@ -159,8 +159,8 @@ MFI_TEST(any_becomes_ipv4_any_with_its_port)
 static mf_addr unix_addr(const char *path, size_t len)
 {
     struct sockaddr_un sun = {.sun_family = AF_UNIX};
-    mf_addr a = {.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-                                    len)};
+    mf_addr a = {.len =
+                     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)};
 
     memcpy(sun.sun_path, path, len);
     memcpy(&a.ss, &sun, sizeof sun);

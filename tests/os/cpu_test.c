@@ -47,11 +47,11 @@ static void put(const char *path, const char *text)
 }
 
 #define V2_MOUNT "35 24 0:30 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw\n"
-#define V1_MOUNT                                                               \
-    "20 1 8:1 / / rw - ext4 /dev/vda rw\n"                                     \
-    "36 24 0:31 /docker/ab /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup "     \
-    "rw,cpu,cpuacct\n"                                                         \
-    "37 24 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+#define V1_MOUNT                                                        \
+ "20 1 8:1 / / rw - ext4 /dev/vda rw\n"                                 \
+ "36 24 0:31 /docker/ab /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup " \
+ "rw,cpu,cpuacct\n"                                                     \
+ "37 24 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
 
 MFI_TEST(version_2_takes_the_least_of_the_group_and_its_parents)
 {

@@ -188,9 +188,8 @@ MFI_TEST(a_computing_thread_gets_ticks_itself)
     int value, after;
 
     EXPECT_EQ(mfi_signal_handle(SIGURG, tick, SA_RESTART, NULL), 0);
-    EXPECT_EQ(mfi_thread_start(&t, "compute", compute_with_timer, &value,
-                               SIGURG),
-              0);
+    EXPECT_EQ(
+        mfi_thread_start(&t, "compute", compute_with_timer, &value, SIGURG), 0);
     mfi_thread_join(&t);
     after = mfi_load_rlx(&hits);
     usleep(30000);

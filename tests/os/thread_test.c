@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* thread_test.c - names, signal masks, stacks, and the word at a thread's end. */
+/* thread_test.c - names, signal masks, stacks, the word at a thread's end. */
 #include "os/thread.h"
 
 #include <sched.h>

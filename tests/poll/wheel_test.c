@@ -8,6 +8,7 @@
  */
 #include "poll/wheel.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -347,6 +348,10 @@ static void fire_guest(struct timer *t, void *ctx)
     struct guest *g = mfi_container_of(t, struct guest, timer);
 
     (void)ctx;
+    for (int i = 0; i < 50; i++) /* give a disarm time to answer too early */
+        mfi_cpu_relax();
+    if (++nr_fired % 16 == 0)
+        sched_yield();
     mfi_add_rlx(&g->fired, 1);
 }
 
@@ -359,8 +364,8 @@ static void be_guest(void *arg)
 
         for (int k = 0; k < AT_ONCE; k++) {
             x = x * UINT64_C(6364136223846793005) + 1442695040888963407;
-            mfi_timer_arm(&wheel, &guests[k].timer,
-                          mf_now() + (mf_ns)(x >> 50), fire_guest);
+            mfi_timer_arm(&wheel, &guests[k].timer, mf_now() + (mf_ns)(x >> 50),
+                          fire_guest);
         }
         for (int k = AT_ONCE - 1; k >= 0; k--) {
             bool was_armed = mfi_timer_disarm(&guests[k].timer);

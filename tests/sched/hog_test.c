@@ -74,9 +74,9 @@ static void run_there(mf_fn *fn)
     mfi_store_rel(&progress, 0);
     mfi_store_rel(&hog_runs, 0);
     served_at = HOG_NS;
-    EXPECT_EQ(mf_spawn(&s, fn, NULL, MF_TASK_OPTIONS(.worker = other_worker()),
-                       NULL),
-              0);
+    EXPECT_EQ(
+        mf_spawn(&s, fn, NULL, MF_TASK_OPTIONS(.worker = other_worker()), NULL),
+        0);
     EXPECT_EQ(mf_scope_close(&s), 0);
 }
 
@@ -245,9 +245,8 @@ static int served_late(void *arg)
 
 MFI_TEST(nobody_helps_where_it_is_switched_off)
 {
-    EXPECT_EQ(mf_run(served_late, NULL,
-                     MF_OPTIONS(.workers = 2, .hog_time = -1)),
-              0);
+    EXPECT_EQ(
+        mf_run(served_late, NULL, MF_OPTIONS(.workers = 2, .hog_time = -1)), 0);
     setenv("MF_HOG_MS", "0", 1);
     EXPECT_EQ(run_on(2, served_late, NULL), 0);
 }

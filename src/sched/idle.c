@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * idle.c - a worker without work: it searches, then sleeps.
+ *
+ * The order of a sleep is what makes it safe (worker.h): stop searching, enter
+ * the idle list, fence, look everywhere once more, sleep in the poller. The
+ * list is left before anything is readied, so a pusher never wakes who is awake.
+ */
+#include "sched/idle.h"
+#include "sched/entry.h"
+#include "sched/hog.h"
+#include "sched/park.h"
+#include "sched/worker.h"
+
+/* Take a share of the inject queue into the ring; one of it is the result. */
+mf_task *mfi_take_injected(struct worker *w)
+{
+    uint32_t n, share = mfi_load_rlx(&mfi_sched.inject.n) /
+                            (uint32_t)mfi_sched.nr_workers +
+                        1;
+    mf_task *t, *next, *first;
+
+    if (share > RING_LEN / 2)
+        share = RING_LEN / 2;
+    first = mfi_inject_pop(&mfi_sched.inject, share, &n);
+    if (first == NULL)
+        return NULL;
+    for (t = first->next; t != NULL; t = next) {
+        next = t->next;
+        mfi_ring_push(&w->q, t, &mfi_sched.inject);
+    }
+    return first;
+}
+
+static uint32_t rng_next(struct worker *w)
+{
+    w->rng ^= w->rng << 13; /* Marsaglia 2003, "Xorshift RNGs" */
+    w->rng ^= w->rng >> 17;
+    w->rng ^= w->rng << 5;
+    return w->rng;
+}
+
+static mf_task *steal(struct worker *w)
+{
+    uint32_t n = (uint32_t)mfi_sched.nr_workers, start = rng_next(w) % n;
+
+    for (uint32_t i = 0; i < n; i++) {
+        struct worker *from = mfi_load_acq(&mfi_sched.workers[(start + i) % n]);
+        mf_task *t;
+        bool hog;
+
+        if (from == w)
+            continue;
+        /* One task alone: its worker is about to run it, unless it computes. */
+        hog = mfi_load_rlx(&from->hog) != 0;
+        if (mfi_runq_size(&from->q) < 2 && !hog)
+            continue;
+        t = mfi_runq_steal(&w->q, &from->q, hog, &mfi_sched.inject);
+        if (t != NULL)
+            return t;
+    }
+    return NULL;
+}
+
+static bool work_anywhere(struct worker *w)
+{
+    if (mfi_load_acq(&mfi_sched.inject.n) != 0 ||
+        mfi_load_acq(&w->q.pinned_n) != 0 || mfi_runq_size(&w->q) != 0 ||
+        mfi_load_acq(&mfi_sched.stopping) != 0)
+        return true;
+    if (!mfi_sched.stealing)
+        return false;
+    for (int i = 0; i < mfi_sched.nr_workers; i++) {
+        struct worker *from = mfi_load_acq(&mfi_sched.workers[i]);
+
+        if (from != w && mfi_runq_size(&from->q) > 1)
+            return true;
+    }
+    return false;
+}
+
+void mfi_stop_searching(struct worker *w)
+{
+    if (w->searching) {
+        w->searching = false;
+        mfi_sub_sc(&mfi_sched.nr_searching, 1u);
+    }
+}
+
+/* Found something: whoever searches last calls the next searcher. */
+mf_task *mfi_found(struct worker *w, mf_task *t)
+{
+    if (w->searching) {
+        w->searching = false;
+        if (mfi_sub_sc(&mfi_sched.nr_searching, 1u) == 1)
+            mfi_sched_pushed(w);
+    }
+    return t;
+}
+
+enum { ROUNDS = 4, ROUND_PAUSES = 40 };
+
+/* A few looks around with pauses between; then it is time to sleep. */
+mf_task *mfi_search(struct worker *w)
+{
+    mf_task *t;
+
+    if ((t = mfi_take_injected(w)) != NULL)
+        return mfi_found(w, t);
+    if (mfi_sched.nr_workers == 1)
+        return NULL;
+    if (mfi_load_acq(&mfi_sched.hogs) != 0 && mfi_hog_serve(w) &&
+        (t = mfi_runq_pick(&w->q, &mfi_sched.inject)) != NULL)
+        return mfi_found(w, t);
+    if (!mfi_sched.stealing)
+        return NULL;
+    if (!w->searching) {
+        /* Half of the workers searching is enough; a guess will do. */
+        if (2 * mfi_load_rlx(&mfi_sched.nr_searching) >=
+            (uint32_t)mfi_sched.nr_workers)
+            return NULL;
+        w->searching = true;
+        mfi_add_sc(&mfi_sched.nr_searching, 1u);
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        if ((t = steal(w)) != NULL || (t = mfi_take_injected(w)) != NULL)
+            return mfi_found(w, t);
+        for (int i = 0; i < ROUND_PAUSES; i++)
+            mfi_cpu_relax();
+    }
+    return NULL;
+}
+
+/* Memory of stacks nobody needs goes back, while nothing else is to be done. */
+static void trim(struct worker *w)
+{
+    while (w->recycled > MFI_STACKS_HOT) {
+        if (mfi_worker_poll(w, w) || work_anywhere(w))
+            return;
+        if (!mfi_stack_trim(&w->stacks))
+            w->recycled = 0;
+    }
+}
+
+void mfi_sleep_until_woken(struct worker *w)
+{
+    struct wake_list woken;
+    struct batch batch;
+
+    trim(w);
+    mfi_stop_searching(w);
+    mfi_hog_rest(w);
+    mfi_idle_enter(w);
+    atomic_thread_fence(memory_order_seq_cst); /* nr_idle before the look */
+    if (work_anywhere(w)) {
+        (void)mfi_idle_leave(w);
+        return;
+    }
+    mfi_poller_alarm(&w->poller, mfi_load_acq(&w->wheel.earliest) == MFI_FAR
+                                     ? MFI_FAR
+                                     : mfi_wheel_next(&w->wheel));
+    mfi_wake_list_init(&woken);
+    mfi_batch_init(&batch);
+    mfi_poller_poll(&w->poller, w->poller.events, POLL_BATCH, -1, &woken,
+                    &batch);
+    (void)mfi_idle_leave(
+        w); /* before readying: a pusher must not wake who is awake */
+    if (batch.n != 0)
+        mfi_batch_run(&batch, w->ring, &woken);
+    if (mfi_load_acq(&w->wheel.earliest) != MFI_FAR)
+        mfi_expire(w, &woken);
+    mfi_wake(&woken);
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ready.c - making tasks runnable, and waking who shall run them.
+ *
+ * Where a task goes (runq.h draws the queues):
+ *
+ *   readied by a running task   slot, or handed over by one that is ending
+ *   readied by the base loop    ring, in order
+ *   never run                   young if it is the only one, else fresh
+ *   pinned, or meant for one    that worker's own queue, and its bell
+ *   by a foreign thread         inject queue
+ *
+ * The rule about waking is in worker.h: a push wakes a sleeper only if there is
+ * more than its own worker runs next and nobody searches.
+ */
+#include "sched/entry.h"
+#include "sched/idle.h"
+#include "sched/park.h"
+#include "sched/when.h"
+#include "sched/worker.h"
+
+/* ---- waking others ------------------------------------------------------ */
+
+void mfi_idle_enter(struct worker *w)
+{
+    uint32_t n;
+
+    mfi_spin_lock(&mfi_sched.idle_lock);
+    n = mfi_load_rlx(&mfi_sched.nr_idle);
+    mfi_sched.idle[n] = w;
+    w->idle_listed = true;
+    mfi_store_rel(&mfi_sched.nr_idle, n + 1);
+    mfi_spin_unlock(&mfi_sched.idle_lock);
+}
+
+/* Take w out of the list; it is in. */
+static void unlist_locked(struct worker *w)
+{
+    uint32_t n = mfi_load_rlx(&mfi_sched.nr_idle), i = n - 1;
+
+    while (mfi_sched.idle[i] != w)
+        i--;
+    mfi_sched.idle[i] = mfi_sched.idle[n - 1];
+    w->idle_listed = false;
+    mfi_store_rel(&mfi_sched.nr_idle, n - 1);
+}
+
+bool mfi_idle_leave(struct worker *w)
+{
+    bool listed;
+
+    mfi_spin_lock(&mfi_sched.idle_lock);
+    listed = w->idle_listed;
+    if (listed)
+        unlist_locked(w);
+    mfi_spin_unlock(&mfi_sched.idle_lock);
+    return listed;
+}
+
+struct worker *mfi_idle_pick_try(void)
+{
+    struct worker *w = NULL;
+    uint32_t n;
+
+    if (!mfi_spin_try(&mfi_sched.idle_lock))
+        return NULL;
+    n = mfi_load_rlx(&mfi_sched.nr_idle);
+    if (n > 0) {
+        w = mfi_sched.idle[n - 1];
+        unlist_locked(w);
+    }
+    mfi_spin_unlock(&mfi_sched.idle_lock);
+    return w;
+}
+
+void mfi_wake_one(void)
+{
+    struct worker *w = NULL;
+    uint32_t n;
+
+    mfi_spin_lock(&mfi_sched.idle_lock);
+    n = mfi_load_rlx(&mfi_sched.nr_idle);
+    if (n > 0 && mfi_load_rlx(&mfi_sched.nr_searching) == 0) {
+        w = mfi_sched.idle[n - 1];
+        unlist_locked(w);
+        w->searching = true; /* counted now: no second pusher wakes another */
+        mfi_add_sc(&mfi_sched.nr_searching, 1u);
+    }
+    mfi_spin_unlock(&mfi_sched.idle_lock);
+    if (w != NULL)
+        mfi_poller_ring(&w->poller);
+}
+
+/* Wake this very worker, for a task only it may run. */
+static void wake_worker(struct worker *w)
+{
+    atomic_thread_fence(memory_order_seq_cst); /* push before nr_idle: Dekker */
+    if (mfi_load_rlx(&mfi_sched.nr_idle) != 0 && mfi_idle_leave(w))
+        mfi_poller_ring(&w->poller);
+}
+
+static void pushed_anywhere(void)
+{
+    atomic_thread_fence(memory_order_seq_cst); /* push before nr_idle: Dekker */
+    if (mfi_load_rlx(&mfi_sched.nr_idle) > 0 &&
+        mfi_load_rlx(&mfi_sched.nr_searching) == 0)
+        mfi_wake_one();
+}
+
+void mfi_sched_pushed(struct worker *w)
+{
+    uint32_t n;
+
+    if (mfi_sched.nr_workers == 1 || !mfi_sched.stealing)
+        return;
+    n = mfi_runq_size(&w->q) + (mfi_load_rlx(&w->q.slot) != NULL);
+    if (n > 1)
+        pushed_anywhere();
+}
+
+/* ---- making tasks runnable ---------------------------------------------- */
+
+static void ready_pinned(struct worker *self, mf_task *t, uint32_t state)
+{
+    int i = (int)(state >> TASK_WORKER_SHIFT);
+    struct worker *w = mfi_load_acq(&mfi_sched.workers[i]);
+
+    mfi_pinned_push(&w->q, t);
+    if (w != self)
+        wake_worker(w);
+}
+
+void mfi_ready(struct worker *w, mf_task *t, bool hot)
+{
+    uint32_t state = mfi_load_acq(&t->state);
+
+    if (mfi_unlikely((state & TASK_PINNED) != 0)) {
+        ready_pinned(w, t, state);
+        return;
+    }
+    if (mfi_unlikely(w == NULL)) {
+        mfi_inject_push(&mfi_sched.inject, t, t, 1);
+        pushed_anywhere();
+        return;
+    }
+    if (hot && w->ending && w->handoff == NULL) {
+        w->handoff = t; /* the caller is about to pick */
+        return;
+    }
+    if (hot)
+        mfi_slot_put(&w->q, t, &mfi_sched.inject);
+    else
+        mfi_ring_push(&w->q, t, &mfi_sched.inject);
+    mfi_sched_pushed(w);
+}
+
+/*
+ * The tick interrupts this thread only, so between guard_young and its end
+ * plain accesses will do; the fences keep the compiler from moving them out.
+ */
+static void guard_young(struct worker *w, uint32_t on)
+{
+    if (on == 0)
+        atomic_signal_fence(memory_order_release);
+    mfi_store_rlx(&w->guard, on);
+    if (on != 0)
+        atomic_signal_fence(memory_order_acquire);
+}
+
+static void fresh_here(struct worker *w, mf_task *t)
+{
+    uint32_t seq = mfi_load_rlx(&w->run_seq);
+
+    guard_young(w, 1);
+    if (w->young == NULL && mfi_load_rlx(&w->q.fresh_n) == 0) {
+        w->young = t;
+        guard_young(w, 0);
+        return;
+    }
+    if (w->young != NULL) {
+        mfi_fresh_push(&w->q, w->young, seq);
+        w->young = NULL;
+    }
+    guard_young(w, 0);
+    mfi_fresh_push(&w->q, t, seq);
+    mfi_sched_pushed(w);
+}
+
+void mfi_publish_young(struct worker *w)
+{
+    if (mfi_load_rlx(&w->guard) == 0 && w->young != NULL &&
+        mfi_fresh_push_try(&w->q, w->young, mfi_load_rlx(&w->run_seq)))
+        w->young = NULL;
+}
+
+static mf_task *take_young(struct worker *w)
+{
+    mf_task *t;
+
+    guard_young(w, 1);
+    t = w->young;
+    w->young = NULL;
+    guard_young(w, 0);
+    return t;
+}
+
+mf_task *mfi_pick_slow(struct worker *w)
+{
+    mf_task *t = w->handoff;
+
+    if (t != NULL) {
+        w->handoff = NULL;
+        if (mfi_likely(++w->q.streak < SLOT_STREAK))
+            return t;
+        w->q.streak = 0;
+        mfi_ring_push(&w->q, t, &mfi_sched.inject);
+    }
+    /* Its turn among the fresh, also while the ring is never empty. */
+    if (w->q.picks % FRESH_EVERY == 0 && (t = take_young(w)) != NULL)
+        mfi_fresh_push(&w->q, t, mfi_load_rlx(&w->run_seq));
+    t = mfi_runq_pick(&w->q, &mfi_sched.inject);
+    return t != NULL ? t : take_young(w);
+}
+
+void mfi_ready_fresh(struct worker *w, mf_task *t)
+{
+    uint32_t state = mfi_load_rlx(&t->state);
+
+    if (mfi_unlikely((state >> TASK_WORKER_SHIFT) != PINNED_NOWHERE)) {
+        ready_pinned(w, t, state);
+    } else if (mfi_unlikely(w == NULL)) {
+        mfi_inject_push(&mfi_sched.inject, t, t, 1);
+        pushed_anywhere();
+    } else {
+        fresh_here(w, t);
+    }
+}
+
+void mfi_wake_slow(struct wake_list *l)
+{
+    struct worker *w = mfi_worker();
+    struct parker *p = l->head, *next;
+    bool hot = w != NULL && w->current != NULL;
+
+    for (; p != NULL; p = next) {
+        struct agent *a = mfi_agent_of(p);
+
+        next = p->next;
+        switch ((enum agent_kind)p->kind) {
+        case AGENT_TASK:
+            mfi_ready(w, mfi_running_of(a)->task, hot);
+            break;
+        case AGENT_THREAD:
+            mfi_agent_wake_thread(a);
+            break;
+        case AGENT_WHEN:
+            mfi_when_start(w, p);
+            break;
+        }
+    }
+    mfi_wake_list_init(l);
+}
