@@ -45,7 +45,7 @@ int mf_read_full(int fd, void *buf, size_t len,
 int mf_write_all(int fd, const void *buf, size_t len,
                  mf_deadline deadline) MF_MUST_CHECK;
 
-/* 0; iov is advanced past what went out, on error too: the rest can be retried. */
+/* 0; iov is advanced past what went out, on error too: retry the rest. */
 int mf_writev_all(int fd, struct iovec *iov, int n,
                   mf_deadline deadline) MF_MUST_CHECK;
 

@@ -109,7 +109,7 @@ mf_scope *mf_root(void);
  */
 int mf_call_within(mf_fn *fn, void *arg, mf_deadline deadline);
 
-/* MF_SHIELD(deadline) { ... }: no cancel inside until `deadline`; any way out. */
+/* MF_SHIELD(deadline) { ... }: no cancel inside until then; any way out. */
 typedef struct mf_shield {
     uint64_t mfi_[2];
 } mf_shield;

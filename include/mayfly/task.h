@@ -22,7 +22,7 @@ typedef struct mf_task_options {
     const char *site MF_0_;  /* borrowed; MF_HERE, by the macros */
     size_t copy_len MF_0_;   /* > 0: arg is copied, as by mf_go_copy */
     size_t stack_size MF_0_; /* bytes; 0: the runtime's */
-    int worker MF_0_; /* 1 + index of the worker of the first run; 0: this one */
+    int worker MF_0_; /* of the first run, 1 + its index; 0: this one */
     uint32_t flags MF_0_; /* enum mf_task_flags */
 } mf_task_options;
 #define MF_TASK_OPTIONS(...) MF_OPTIONS_(mf_task_options, __VA_ARGS__)

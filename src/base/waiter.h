@@ -109,7 +109,7 @@ static inline enum claim mfi_parker_claim(struct parker *p,
     }
 }
 
-/* Claim, and put it on the list if it must be made ready. True if it was won. */
+/* Claim, and put it on the list if it must be made ready. True: it was won. */
 static inline bool mfi_parker_wake(struct parker *p, enum park_reason reason,
                                    struct wake_list *l)
 {

@@ -7,8 +7,8 @@
  * wants to know whose clock ticks now. A switch orders what was before it on
  * this thread with what comes after: the worker's own fields are touched by
  * every coroutine it runs, and a program with one worker may rely on the order.
- * Two coroutines that race are found when they run on two workers. Leak checkers
- * scan what was registered as a root.
+ * Two coroutines that race are found when they run on two workers. Leak
+ * checkers scan what was registered as a root.
  *
  * Sources: compiler-rt sanitizer/common_interface_defs.h, tsan_interface.h;
  * Valgrind manual, "The client request mechanism".

@@ -27,7 +27,7 @@ static _Unwind_Reason_Code stop(int version, _Unwind_Action actions,
     if ((actions & _UA_END_OF_STACK) != 0 ||
         _Unwind_GetCFA(context) >= u->root) {
         u->landed(u->arg);
-        mfi_assert(!"landed returned");
+        mfi_broken("landed returned", __FILE__, __LINE__);
     }
     return _URC_NO_REASON;
 }

@@ -13,7 +13,7 @@
  */
 int mfi_socket_known(int fd, enum fd_kind kind);
 
-/* An error on the way to a listener or connection, in a sentence. Returns rc. */
+/* An error on the way to a socket, left in a sentence. Returns rc. */
 int mfi_net_explain(int rc, const char *what, const char *where);
 
 /* Parse `where`, leaving a sentence on failure. */

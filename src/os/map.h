@@ -8,7 +8,7 @@
 
 #include "os/syscall.h"
 
-#ifndef MADV_GUARD_INSTALL /* Linux 6.13; include/uapi/asm-generic/mman-common.h */
+#ifndef MADV_GUARD_INSTALL /* Linux 6.13, asm-generic/mman-common.h */
 # define MADV_GUARD_INSTALL 102
 # define MADV_GUARD_REMOVE  103
 #endif

@@ -12,7 +12,7 @@
 #ifndef MFI_OS_SYSCALL_H
 #define MFI_OS_SYSCALL_H
 
-#include <errno.h> /* tidy: allow errno.h, because the E constants live there */
+#include <errno.h> /* the E constants */
 #include <stdint.h>
 #include <sys/syscall.h>
 

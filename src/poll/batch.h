@@ -6,8 +6,8 @@
  * when the edge comes, the poller receives for it, together with all the others
  * of that poll, and wakes it with the result. A task that sends or receives
  * while others are ready to run queues that and parks; all that came together
- * is done before the worker polls. Everything is MSG_DONTWAIT and completes within the
- * one io_uring_enter, so
+ * is done before the worker polls. Everything is MSG_DONTWAIT and completes
+ * within the one io_uring_enter, so
  *
  *   - a wait never lives in the ring: deadlines, cancel, close work on the
  *     waiter, as with epoll alone

@@ -126,7 +126,7 @@ int mfi_fd_open(int fd, enum fd_kind kind, struct wake_list *woken)
     return 0;
 }
 
-/* What an fd made elsewhere is; sets O_NONBLOCK where that is needed and ours. */
+/* What an fd made elsewhere is; sets O_NONBLOCK where that is needed. */
 static int inspect(int fd, enum fd_kind *ret_kind, uint8_t *ret_bits)
 {
     int mode = mfi_os_mode(fd), domain = 0, type = 0, flags;

@@ -92,7 +92,7 @@ extern struct fdrec *_Atomic mfi_fd_chunks[FD_CHUNKS];
 /* Forget everything and unmap the table. No call may be in progress. */
 void mfi_fdtab_done(void);
 
-/* The slow half of mfi_fd_get: first call on an fd made elsewhere, or -EBADF. */
+/* The slow half of mfi_fd_get: an fd made elsewhere, or -EBADF. */
 int mfi_fd_get_slow(int fd, struct fdrec **ret_rec);
 
 /* The record of fd if its chunk exists, referenced or not; else NULL. */

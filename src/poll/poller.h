@@ -29,10 +29,10 @@ struct poller {
     int epfd;
     int bell;
     int alarm;
-    uint16_t home;         /* 1 + index: what fdrec.home says */
+    uint16_t home;          /* 1 + index: what fdrec.home says */
     _Atomic mf_ns alarm_at; /* what the timerfd is set to; MFI_FAR: nothing, or
                                it has rung */
-    _Atomic uint32_t nfds; /* registrations ever: 0 means no need to poll */
+    _Atomic uint32_t nfds;  /* registrations ever: 0 means no need to poll */
     struct epoll_event *events; /* POLL_BATCH, for the owner */
 };
 

@@ -15,7 +15,7 @@ struct walk {
     struct wake_list woken;
 };
 
-/* Two walks may meet in s, but not two that raise its word to the same state. */
+/* Two walks may meet in s, but not two that raise its word alike. */
 static struct scope **walk_link(struct scope *s, const struct walk *w)
 {
     return &s->walk[w->to == CANCEL_HARD];

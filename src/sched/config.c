@@ -20,8 +20,7 @@ static const mf_ns default_hog_time = 10 * 1000 * 1000;
 static int env_number(const char *name, long long min, long long max,
                       long long *number)
 {
-    const char *text = getenv(name); /* tidy: allow getenv, because the start
-                                        happens before there are workers */
+    const char *text = getenv(name); /* before there are workers */
     char *end;
     long long n;
 

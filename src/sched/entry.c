@@ -200,5 +200,5 @@ static void task_main(void *worker)
         me->budget = BUDGET;
     }
     mfi_leave_for(w, me, LEAVE_END, t);
-    mfi_assert(!"an ended task runs");
+    mfi_broken("an ended task runs", __FILE__, __LINE__);
 }

@@ -77,7 +77,7 @@ static void landed(void *arg)
     }
     w = mfi_worker();
     mfi_leave(w, me, LEAVE_END);
-    mfi_assert(!"an ended task runs");
+    mfi_broken("an ended task runs", __FILE__, __LINE__);
 }
 
 static _Noreturn void leave(struct running *me)
@@ -112,7 +112,8 @@ void mf_panic(const char *fmt, ...)
         mfi_die("panic outside a task: %s", message != NULL ? message : fmt);
     if (message == NULL)
         mfi_die("panic without memory for its text: %s", fmt);
-    free(w->current->message); /* tidy: allow free, because vasprintf gave it */
+    /* tidy: allow malloc, because vasprintf gave it */
+    free(w->current->message);
     w->current->message = message;
     leave(w->current);
 }

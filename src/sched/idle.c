@@ -4,7 +4,8 @@
  *
  * The order of a sleep is what makes it safe (worker.h): stop searching, enter
  * the idle list, fence, look everywhere once more, sleep in the poller. The
- * list is left before anything is readied, so a pusher never wakes who is awake.
+ * list is left before anything is readied, so a pusher never wakes who is
+ * awake.
  */
 #include "sched/idle.h"
 #include "sched/entry.h"

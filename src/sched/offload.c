@@ -52,7 +52,7 @@ static void finish(struct job *j)
     if (left) {
         if (j->drop != NULL)
             j->drop(j->data);
-        free(j); /* tidy: allow free, because jobs have any size */
+        free(j); /* tidy: allow malloc, because jobs have any size */
     }
 }
 
@@ -106,9 +106,9 @@ static int more_threads_locked(void)
     if (pool.nr_idle > 0 || pool.nr_threads == mfi_sched.offload_max)
         return 0;
     if (pool.threads == NULL)
-        pool.threads = calloc((size_t)mfi_sched.offload_max,
-                              sizeof *pool.threads); /* tidy: allow calloc,
-                              because it is once a run */
+        /* tidy: allow malloc, because it is once a run */
+        pool.threads =
+            calloc((size_t)mfi_sched.offload_max, sizeof *pool.threads);
     if (pool.threads == NULL)
         return -ENOMEM;
     rc = mfi_thread_start(&pool.threads[pool.nr_threads], "mf-offload",
@@ -187,8 +187,8 @@ int mf_block(mf_fn *fn, void *data, size_t len, void (*drop)(void *data),
         return rc;
     if (deadline.at != 0 && deadline.at <= mf_now())
         return -ETIMEDOUT;
-    j = malloc(sizeof *j + len); /* tidy: allow malloc, because jobs have any
-                                    size */
+    /* tidy: allow malloc, because jobs have any size */
+    j = malloc(sizeof *j + len);
     if (j == NULL)
         return -ENOMEM;
     *j = (struct job){.fn = fn,
@@ -198,7 +198,7 @@ int mf_block(mf_fn *fn, void *data, size_t len, void (*drop)(void *data),
     if (len != 0)
         memcpy(j->copy, data, len);
     if ((rc = submit(j)) < 0) {
-        free(j); /* tidy: allow free, because jobs have any size */
+        free(j); /* tidy: allow malloc, because jobs have any size */
         return rc;
     }
     rc = wait_for(j, a, deadline);
@@ -207,7 +207,7 @@ int mf_block(mf_fn *fn, void *data, size_t len, void (*drop)(void *data),
     rc = j->result; /* in time, or in the last moment */
     if (len != 0)
         memcpy(data, j->copy, len);
-    free(j); /* tidy: allow free, because jobs have any size */
+    free(j); /* tidy: allow malloc, because jobs have any size */
     return rc;
 }
 
@@ -262,7 +262,7 @@ void mfi_offload_done(void)
     mfi_futex_wake(&pool.bell, INT32_MAX);
     for (int i = 0; i < pool.nr_threads; i++)
         mfi_thread_join(&pool.threads[i]);
-    free(pool.threads); /* tidy: allow free, because it was calloc'ed here */
+    free(pool.threads); /* tidy: allow malloc, because it was calloc'ed here */
     pool.threads = NULL;
     pool.nr_threads = 0;
     pool.stopping = false;

@@ -130,7 +130,7 @@ static void thread_main(void *arg)
         mfi_sigaltstack_remove(w->sigstack);
 }
 
-/* Is there an io_uring that does what we need? If not, and nobody insists, no. */
+/* Is there an io_uring that does what we need? An error only if it must. */
 static int probe_uring(const struct config *c)
 {
     struct uring ring;

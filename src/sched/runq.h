@@ -13,9 +13,9 @@
  * within; batches form a stack: the newest is run first, thieves take from the
  * oldest. So fork-join code goes depth first and needs a stack per level of the
  * tree, not per node (breadth first a 10-ary tree of a million leaves has
- * 111 111 parents waiting with a touched stack each), while siblings still start
- * in the order they were spawned. A thief gets the largest subtrees, as with
- * the deques of Blumofe & Leiserson 1999.
+ * 111 111 parents waiting with a touched stack each), while siblings still
+ * start in the order they were spawned. A thief gets the largest subtrees, as
+ * with the deques of Blumofe & Leiserson 1999.
  *
  *      bottom                              top
  *      [a1 a2 a3 ... ]  [b7 b8]  [c1 c2 c3 ...]   <- run c1 next
@@ -46,8 +46,7 @@
 
 enum { RING_LEN = 256, BATCHES = 64, SLOT_STREAK = 16, FRESH_EVERY = 8 };
 
-struct
-    fresh_batch { /* singly linked by mf_task.next; empty batches do not exist */
+struct fresh_batch { /* linked by mf_task.next; never empty */
     mf_task *head;
     mf_task *tail;
     uint32_t n;

@@ -3,12 +3,12 @@
  * scope.h - the inside of mf_scope: children, limit, result, clock.
  *
  * Life: opened by an agent and pushed on its chain of open scopes; children are
- * linked by whoever spawns them and unlinked by themselves; closed by the opener
- * once live and pins are zero. The opener's memory holds it, so whoever else
- * touches it must be counted: a child by `live`, a canceller or clock by `pins`.
- * close waits for live under `lock`, so the last child's unlock is its last
- * access; then takes s off the owner's chain, so nobody finds it any more; then
- * spins until pins is zero (a walk over the children, no longer).
+ * linked by whoever spawns them and unlinked by themselves; closed by the
+ * opener once live and pins are zero. The opener's memory holds it, so whoever
+ * else touches it must be counted: a child by `live`, a canceller or clock by
+ * `pins`. close waits for live under `lock`, so the last child's unlock is its
+ * last access; then takes s off the owner's chain, so nobody finds it any more;
+ * then spins until pins is zero (a walk over the children, no longer).
  *
  *   guards: lock, all fields but cancel, flags, pins (atomic), and owner, mode,
  *           limit (constant while open); outer is walked under owner->lock

@@ -26,8 +26,8 @@ void mfi_task_put(struct worker *w, mf_task *t)
     if (mfi_likely(mfi_load_acq(&t->refs) == 1) ||
         mfi_sub_acqrel(&t->refs, 1u) == 1) {
         if (mfi_unlikely((mfi_load_rlx(&t->state) & TASK_MESSAGE) != 0))
-            free(
-                t->u.message); /* tidy: allow free, because vasprintf gave it */
+            /* tidy: allow malloc, because vasprintf gave it */
+            free(t->u.message);
         mfi_slab_put(w != NULL ? &w->records : NULL, t);
     }
 }

@@ -12,10 +12,11 @@
  * shields, so every blocking call is written once for both.
  *
  * Record fields and their guards
- *   next         whoever has it queued: run queue, inject queue, scope's pending
- *   sibling      scope->lock
+ *   next         whoever has it queued: run queue, inject queue, scope's
+ *   pending sibling      scope->lock
  *   state        LOCK is a spin lock for the rest of the word, run and joiners
- *   run          valid while RUNNING is set; cleared under LOCK before the stack
+ *   run          valid while RUNNING is set; cleared under LOCK before the
+ *                stack
  *                goes, so a canceller that holds LOCK may use it
  *   cancel       written by cancellers, consumed by the task: atomic
  *   refs         one of the scope's (until the task has ended), one a handle

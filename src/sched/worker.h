@@ -22,7 +22,8 @@
  * between (Dekker), so work pushed at any time is seen by one of the two. A
  * pusher wakes one worker, and only if none searches; a searcher that finds
  * something and was the last to search wakes the next. Waking costs 10 us, so
- * what a worker is about to run itself (one task in slot or queue) wakes nobody.
+ * what a worker is about to run itself (one task in slot or queue) wakes
+ * nobody.
  */
 #ifndef MFI_SCHED_WORKER_H
 #define MFI_SCHED_WORKER_H

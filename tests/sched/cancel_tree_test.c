@@ -257,7 +257,7 @@ enum { NEST = 40 };
 struct meeting {
     mf_scope *_Atomic scope;
     mf_task *_Atomic task;
-    _Atomic int round, met, done, last;
+    _Atomic int ready, round, met, done, last;
 };
 
 static int opens_a_nest(void *arg)
@@ -272,12 +272,13 @@ static int opens_a_nest(void *arg)
     }
     for (int i = 0; i < 200; i++)
         EXPECT_EQ(mf_yield(), 0); /* let them sleep */
-    m->task = mf_self();
+    m->task = mf_self(); /* of the second, who comes later */
     m->met = 0;
-    m->round++;
+    if (++m->ready % 2 == 0)
+        m->round++;
     for (int i = NEST - 1; i >= 0; i--)
         EXPECT_EQ(mf_scope_close(&nest[i]), -ECANCELED);
-    WAIT_UNTIL(m->done == 2 * m->round);
+    WAIT_UNTIL(m->done == m->ready);
     return -ECANCELED;
 }
 
@@ -323,6 +324,8 @@ static int two_walks(void *arg)
 
         EXPECT_EQ(mf_scope_open(&s, NULL), 0);
         m.scope = &s;
+        EXPECT_EQ(mf_go(&s, opens_a_nest, &m), 0);
+        WAIT_UNTIL(m.ready == 2 * i + 1);
         EXPECT_EQ(mf_go(&s, opens_a_nest, &m), 0);
         EXPECT_EQ(mf_scope_close(&s), 0);
     }
