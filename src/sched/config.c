@@ -9,9 +9,10 @@
 #include "os/cpu.h"
 #include "poll/poller.h"
 #include "sched/explain.h"
+#include "sched/offload.h"
 #include "sched/options.h"
 
-enum { DEFAULT_OFFLOAD = 64, OFFLOAD_MAX = 4096 };
+enum { DEFAULT_OFFLOAD = 64 };
 
 static const size_t default_stack = 256 * 1024;
 static const mf_ns default_hog_time = 10 * 1000 * 1000;

@@ -30,7 +30,7 @@ static struct {
     int nr_idle;
     int nr_jobs; /* queued and running */
     bool stopping;
-    struct os_thread *threads; /* offload_max of them */
+    struct os_thread threads[OFFLOAD_MAX]; /* nr_threads of them */
     _Atomic uint32_t bell;     /* one up for each job; idle threads watch it */
     _Atomic uint32_t drained;  /* one up when nr_jobs reaches 0 */
 } pool;
@@ -105,12 +105,6 @@ static int more_threads_locked(void)
 
     if (pool.nr_idle > 0 || pool.nr_threads == mfi_sched.offload_max)
         return 0;
-    if (pool.threads == NULL)
-        /* tidy: allow malloc, because it is once a run */
-        pool.threads =
-            calloc((size_t)mfi_sched.offload_max, sizeof *pool.threads);
-    if (pool.threads == NULL)
-        return -ENOMEM;
     rc = mfi_thread_start(&pool.threads[pool.nr_threads], "mf-offload",
                           thread_main, NULL, 0);
     if (rc == 0)
@@ -262,8 +256,6 @@ void mfi_offload_done(void)
     mfi_futex_wake(&pool.bell, INT32_MAX);
     for (int i = 0; i < pool.nr_threads; i++)
         mfi_thread_join(&pool.threads[i]);
-    free(pool.threads); /* tidy: allow malloc, because it was calloc'ed here */
-    pool.threads = NULL;
     pool.nr_threads = 0;
     pool.stopping = false;
 }

@@ -18,6 +18,8 @@
 
 #include "base/time.h"
 
+enum { OFFLOAD_MAX = 4096 }; /* threads, whatever the options say */
+
 /* Wait until no job runs or waits, `deadline` at most: 0 or -ETIMEDOUT. */
 int mfi_offload_drain(mf_deadline deadline);
 
