@@ -28,11 +28,12 @@ static struct {
     struct job *tail;
     int nr_threads;
     int nr_idle;
-    int nr_jobs; /* queued and running */
+    int nr_jobs;   /* queued and running */
+    int nr_queued; /* of these, not taken by a thread yet */
     bool stopping;
     struct os_thread threads[OFFLOAD_MAX]; /* nr_threads of them */
-    _Atomic uint32_t bell;     /* one up for each job; idle threads watch it */
-    _Atomic uint32_t drained;  /* one up when nr_jobs reaches 0 */
+    _Atomic uint32_t bell;    /* one up for each job; idle threads watch it */
+    _Atomic uint32_t drained; /* one up when nr_jobs reaches 0 */
 } pool;
 
 static void finish(struct job *j)
@@ -79,6 +80,7 @@ static void thread_main(void *arg)
 
         if (j != NULL) {
             pool.head = j->next;
+            pool.nr_queued--;
             mfi_spin_unlock(&pool.lock);
             j->result = j->fn(j->data);
             finish(j);
@@ -103,7 +105,9 @@ static int more_threads_locked(void)
 {
     int rc;
 
-    if (pool.nr_idle > 0 || pool.nr_threads == mfi_sched.offload_max)
+    /* Idle threads on their way to queued jobs still count as idle. */
+    if (pool.nr_idle > pool.nr_queued ||
+        pool.nr_threads == mfi_sched.offload_max)
         return 0;
     rc = mfi_thread_start(&pool.threads[pool.nr_threads], "mf-offload",
                           thread_main, NULL, 0);
@@ -126,6 +130,7 @@ static int submit(struct job *j)
             pool.tail->next = j;
         pool.tail = j;
         pool.nr_jobs++;
+        pool.nr_queued++;
         mfi_add_sc(&pool.bell, 1u);
     }
     mfi_spin_unlock(&pool.lock);
