@@ -17,7 +17,7 @@ struct pair {
     long answers;
 };
 
-static void answer(void *arg)
+MFI_ARCH_SWITCHES static void answer(void *arg)
 {
     struct pair *p = arg;
 
@@ -27,7 +27,7 @@ static void answer(void *arg)
     }
 }
 
-int micro_switch(void *arg)
+MFI_ARCH_SWITCHES int micro_switch(void *arg)
 {
     static _Alignas(16) char stack[STACK_SIZE];
     const struct micro_args *args = arg;

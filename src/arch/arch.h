@@ -29,6 +29,18 @@ struct arch_context { /* of who does not run; offsets are known to the asm */
 };
 
 /*
+ * For every function that contains a switch. What others do meanwhile must be
+ * expected after it, as after any call of unknown code; but gcc takes for
+ * granted that an asm, whatever it clobbers, leaves those statics alone whose
+ * address is never taken, and so concludes about callers as well.
+ */
+#if defined(__clang__)
+#define MFI_ARCH_SWITCHES __attribute__((__noinline__))
+#else
+#define MFI_ARCH_SWITCHES __attribute__((__noipa__))
+#endif
+
+/*
  * mfi_arch_switch(from, to, arg): leave for `to`. Returns, when somebody
  * switches back to `from`, the arg they gave.
  */

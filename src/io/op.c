@@ -26,8 +26,8 @@ int mfi_op_begin(struct op *op, int fd, uint32_t flag, mf_deadline deadline)
     op->waited = false;
     op->batch = NULL;
     op->at = mfi_time_of(deadline);
-    span = mfi_load_rlx(flag == FD_IN ? &op->rec->read_span
-                                      : &op->rec->write_span);
+    span = mfi_load_rlx((flag & FD_OUT) == 0 ? &op->rec->read_span
+                                             : &op->rec->write_span);
     if (mfi_unlikely(span != 0)) {
         mf_ns at = mfi_time_add(mf_now(), span);
 
@@ -45,13 +45,13 @@ static short poll_events(uint32_t flags)
 
 static mf_ns thread_span(struct op *op)
 {
-    mf_ns until = op->at, now;
+    mf_ns until = op->at, now = mf_now();
 
-    if (op->agent->shields != 0 && op->agent->shield_limit < until)
+    if (op->agent->shields != 0 && op->agent->shield_limit < until &&
+        op->agent->shield_limit > now)
         until = op->agent->shield_limit;
     if (until == MFI_FAR)
         return MFI_FAR;
-    now = mf_now();
     return until > now ? until - now : 0;
 }
 
@@ -62,8 +62,11 @@ static int thread_wait(struct op *op)
     struct pollfd fds[2] = {{.fd = op->fd, .events = poll_events(op->flag)},
                             {.fd = mfi_agent_bell(a), .events = POLLIN}};
     enum park_reason why = WOKEN_READY;
-    int rc = fds[1].fd < 0 ? fds[1].fd : mfi_cancel_point(a);
+    int rc;
 
+    if (mfi_unlikely(a->shields != 0))
+        mfi_shield_over(a); /* if it is: what it kept out comes in */
+    rc = fds[1].fd < 0 ? fds[1].fd : mfi_cancel_point(a);
     mfi_store_rel(&a->polling, 1u);
     if (rc == 0 && mfi_park_commit_thread(a))
         (void)mfi_ppoll(fds, 2, thread_span(op));
@@ -99,8 +102,13 @@ int mfi_op_wait(struct op *op)
     int rc;
 
     op->waited = true;
-    if (op->at != MFI_FAR && op->at <= mf_now())
-        return -ETIMEDOUT;
+    if (op->at != MFI_FAR && op->at <= mf_now()) {
+        if ((op->seen & op->flag) != 0)
+            return -ETIMEDOUT;
+        /* The call was skipped, and no edge may have told: try it once. */
+        mfi_or_acqrel(&op->rec->ready, op->flag);
+        return MFI_OP_AGAIN;
+    }
     if (w != NULL && (rc = mfi_poller_watch(&w->poller, op->fd, op->rec)) < 0)
         return rc;
     fw.w.parker = &op->agent->parker;

@@ -68,8 +68,12 @@ static long shared_call(struct op *op, const struct rw *rw)
         return rc;
     if (rw->write) {
         if (rw->n > 0) {
-            part.buf = rw->iov[0].iov_base;
-            part.len = rw->iov[0].iov_len;
+            const struct iovec *v = rw->iov;
+
+            while (v->iov_len == 0) /* rw->len > 0: one is not empty */
+                v++;
+            part.buf = v->iov_base;
+            part.len = v->iov_len;
             part.n = 0;
         }
         if (part.len > PIPE_BUF)

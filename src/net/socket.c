@@ -86,6 +86,8 @@ int mf_peek(int fd, void *buf, size_t len, mf_deadline deadline)
         len = MFI_IO_MAX;
     if ((rc = mfi_op_begin(&op, fd, FD_IN, deadline)) < 0)
         return rc;
+    if (len == 0)
+        return mfi_op_end(&op, 0);
     do
         n = mfi_op_due(&op) ? mfi_os_recv(fd, buf, len, MSG_DONTWAIT | MSG_PEEK)
                             : -EAGAIN;

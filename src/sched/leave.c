@@ -55,8 +55,8 @@ static struct coro *enter(struct worker *w, mf_task *t)
  * Leave for t, or for the base loop (NULL). A task that cannot get a stack has
  * been ended by enter, which then says base.
  */
-void mfi_leave_for(struct worker *w, struct running *me, enum leave why,
-                   mf_task *t)
+MFI_ARCH_SWITCHES void mfi_leave_for(struct worker *w, struct running *me,
+                                     enum leave why, mf_task *t)
 {
     struct coro *to;
 
@@ -83,7 +83,7 @@ void mfi_leave(struct worker *w, struct running *me, enum leave why)
 }
 
 /* From the base loop: run t until somebody comes back. */
-void mfi_run_from_base(struct worker *w, mf_task *t)
+MFI_ARCH_SWITCHES void mfi_run_from_base(struct worker *w, mf_task *t)
 {
     struct coro *to = enter(w, t);
 

@@ -21,19 +21,19 @@ static struct arch_context main_sp, other_sp;
 void *switch_out_of_line(struct arch_context *from, struct arch_context *to,
                          void *arg);
 
-__attribute__((__noinline__, __used__)) void *
+__attribute__((__used__)) MFI_ARCH_SWITCHES void *
 switch_out_of_line(struct arch_context *from, struct arch_context *to,
                    void *arg)
 {
     return mfi_arch_switch(from, to, arg);
 }
 
-static void *to_other(void *arg)
+MFI_ARCH_SWITCHES static void *to_other(void *arg)
 {
     return mfi_arch_switch(&main_sp, &other_sp, arg);
 }
 
-static void *to_main(void *arg)
+MFI_ARCH_SWITCHES static void *to_main(void *arg)
 {
     return mfi_arch_switch(&other_sp, &main_sp, arg);
 }

@@ -30,12 +30,13 @@ mfi_arch_switch(struct arch_context *from, struct arch_context *to, void *arg)
         "ldr x29, [x1, #8]\n\t"
         "mov sp, x10\n\t"
         "br x9\n\t"
-        ".cfi_restore_state\n"
+        ".cfi_restore_state\n\t"
+        "nop\n" /* unwinders look up the resume address less one */
         "1: hint #36"
         : "+r"(x0), "+r"(x1), "+r"(x2)
         :
         : "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13",
-          "x14", "x15", "x16", "x17", "x19", "x20", "x21", "x22", "x23", "x24",
+          "x14", "x15", "x16", "x17", "x18", "x19", "x20", "x21", "x22", "x23", "x24",
           "x25", "x26", "x27", "x28", "x30", "v0", "v1", "v2", "v3", "v4", "v5",
           "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15",
           "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25",

@@ -32,7 +32,8 @@ mfi_arch_switch(struct arch_context *from, struct arch_context *to, void *arg)
         "movq 0(%%rsi), %%rsp\n\t"
         "movq 8(%%rsi), %%rbp\n\t"
         "jmpq *16(%%rsi)\n\t"
-        ".cfi_restore_state\n"
+        ".cfi_restore_state\n\t"
+        "nop\n" /* unwinders look up the resume address less one */
         "1:"
         : "+a"(arg), "+D"(from), "+S"(to)
         :
