@@ -10,7 +10,8 @@ MF_DECLS_BEGIN_
 /*
  * fn(copy of data) on the offload pool. In time: the copy is written back to
  * data and fn's result returned. Not in time (-ETIMEDOUT, -ECANCELED): data is
- * untouched, fn ends on its copy, then drop(copy) runs there.
+ * untouched, fn ends on its copy, then drop(copy) runs there; if it was too
+ * late on entry already, fn does not run and drop(copy) runs here.
  *
  *   fn, drop  run on a pool thread; they may call what a plain thread may.
  *             drop may be NULL

@@ -23,7 +23,7 @@ typedef struct mf_options {
     size_t stack_size MF_0_; /* bytes a task may use; 0: 256 KiB */
     const char *backend MF_0_; /* "uring", "epoll"; NULL: probe */
     int pin_workers MF_0_;     /* 1: worker i stays on the i-th allowed CPU */
-    int no_stealing MF_0_;     /* 1: a task stays where it was queued */
+    int no_stealing MF_0_;   /* 1: workers take no work from each other */
     mf_ns hog_time MF_0_; /* span a task may compute before another worker
                              takes over what waits behind it; 0: 10 ms;
                              < 0: never */
@@ -41,7 +41,8 @@ typedef struct mf_options {
  *
  * Returns fn's result (-ECANCELED or -ENOTRECOVERABLE if it was cancelled or
  * panicked), or why it did not start: -EINVAL, -EBUSY (it runs already),
- * -ENOMEM, -EMFILE, -EAGAIN (threads), -EDEADLK (called inside a task).
+ * -ENOMEM, -EMFILE, -EAGAIN (threads), -EDEADLK (called inside a task); where
+ * a guard or backend was named that is not to be had: -ENOTSUP, -EPERM, -ENOSYS.
  * Context: plain thread; blocks it. Cancel point: no.
  */
 int mf_run(mf_fn *fn, void *arg, const mf_options *opts);
@@ -49,7 +50,8 @@ int mf_run(mf_fn *fn, void *arg, const mf_options *opts);
 /*
  * Start the workers and return. opts is copied; NULL: all defaults.
  *
- * Returns 0, -EINVAL, -EBUSY (it runs already), -ENOMEM, -EMFILE, -EAGAIN.
+ * Returns 0, -EINVAL, -EBUSY (it runs already), -ENOMEM, -EMFILE, -EAGAIN, and
+ * -ENOTSUP, -EPERM, -ENOSYS as mf_run.
  * On failure nothing is left behind. Context: plain thread. Suspends: no.
  */
 int mf_start(const mf_options *opts);

@@ -41,8 +41,8 @@ typedef struct mf_scope_options {
  *   s     the caller's memory; must stay where it is until closed
  *   opts  copied; NULL: all defaults (fail fast, no deadline)
  *
- * Returns 0, -EINVAL (s is NULL, bad option, runtime not running). A scope
- * opened in a cancelled task is cancelled from the start.
+ * Returns 0, -EINVAL (s is NULL, bad option, runtime not running), -ENOMEM. A
+ * scope opened in a cancelled task is cancelled from the start.
  * Context: any. Suspends: no. Cancel point: no.
  */
 int mf_scope_open(mf_scope *s, const mf_scope_options *opts);

@@ -23,6 +23,9 @@
  *   3. waiters live on the waiting stack; each is unlinked under its object's
  *      lock, by the claimer or by the loser, before the wait returns. So
  *      nothing points to a wait that is over, and no generation is needed.
+ *   4. a parker claimed from PARKED is on its claimer's wake list. A coroutine
+ *      cannot run before it is taken off it; a thread, which may wake by itself
+ *      (deadline, spurious wake-up, poll), waits for HANDED before it goes on
  * The exception to 3 is the canceller: it finds the parker through the task,
  * whose record it holds locked, and may claim a *later* wait than it meant.
  * Hence a cancel only says "look": the truth is in the task's cancel word.
@@ -44,6 +47,7 @@ enum park_state { /* low bits of the word */
                   PARK_STATE = 7,
                   PARK_NO_CANCEL =
                       8, /* with ARMED, PARKED: a canceller keeps off */
+                  PARK_HANDED = 16, /* with CLAIMED: off the wake list again */
                   PARK_REASON_SHIFT = 8,
 };
 

@@ -29,6 +29,15 @@ static int let_go(int fd, bool keep_open)
 
 int mf_close(int fd)
 {
+    struct fdrec *rec = mfi_fd_peek(fd);
+
+    /* Unknown: adopting it would set flags that others may share. */
+    if (rec == NULL || (mfi_load_acq(&rec->ref) & FD_REF_OPEN) == 0) {
+        int rc = mfi_fd_close_unknown(fd);
+
+        if (rc <= 0)
+            return rc;
+    }
     return let_go(fd, false);
 }
 

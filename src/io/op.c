@@ -62,18 +62,19 @@ static int thread_wait(struct op *op)
     struct pollfd fds[2] = {{.fd = op->fd, .events = poll_events(op->flag)},
                             {.fd = mfi_agent_bell(a), .events = POLLIN}};
     enum park_reason why = WOKEN_READY;
+    bool parked = false;
     int rc;
 
     if (mfi_unlikely(a->shields != 0))
         mfi_shield_over(a); /* if it is: what it kept out comes in */
     rc = fds[1].fd < 0 ? fds[1].fd : mfi_cancel_point(a);
     mfi_store_rel(&a->polling, 1u);
-    if (rc == 0 && mfi_park_commit_thread(a))
+    if (rc == 0 && (parked = mfi_park_commit_thread(a)))
         (void)mfi_ppoll(fds, 2, thread_span(op));
     mfi_store_rel(&a->polling, 0u);
     /* Take the wait back; if somebody was faster, it says why. */
     if (mfi_parker_claim(&a->parker, WOKEN_READY) == CLAIM_LOST)
-        why = mfi_parker_reason(&a->parker);
+        why = parked ? mfi_park_lost_thread(a) : mfi_parker_reason(&a->parker);
     if (why == WOKEN_CLOSED)
         return -EBADF;
     if (rc < 0 || (why == WOKEN_CANCEL && (rc = mfi_cancel_point(a)) < 0))

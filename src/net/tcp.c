@@ -174,6 +174,7 @@ int mf_tcp_connect(const char *where, const mf_connect_options *opts,
                    mf_deadline deadline)
 {
     mf_connect_options o = {.size = sizeof o};
+    struct agent *a = mfi_agent();
     mf_addr to, from;
     int rc;
 
@@ -183,6 +184,9 @@ int mf_tcp_connect(const char *where, const mf_connect_options *opts,
     if ((rc = mfi_net_parse("connect to", where, &to)) < 0 ||
         (o.bind != NULL &&
          (rc = mfi_net_parse("connect from", o.bind, &from)) < 0))
+        return rc;
+    /* Nobody shall see a connection that was cancelled before it began. */
+    if ((rc = a != NULL ? mfi_cancel_point(a) : -ENOMEM) < 0)
         return rc;
     rc = connect_to(&to, o.bind != NULL ? &from : NULL, o.nodelay != 0,
                     deadline);

@@ -55,8 +55,8 @@ static void reset(struct fdrec *rec, enum fd_kind kind, uint8_t bits)
     mfi_store_rlx(&rec->read_span, 0);
     mfi_store_rlx(&rec->write_span, 0);
     rec->kind = (uint8_t)kind;
-    rec->bits = bits;
-    rec->gen++;
+    mfi_store_rlx(&rec->bits, bits);
+    mfi_store_rlx(&rec->gen, mfi_load_rlx(&rec->gen) + 1);
 }
 
 static void busy_to_open(struct fdrec *rec, enum fd_kind kind, uint8_t bits)
@@ -107,18 +107,26 @@ static void wake_all_locked(struct fdrec *rec, struct wake_list *woken)
 int mfi_fd_open(int fd, enum fd_kind kind, struct wake_list *woken)
 {
     struct fdrec *rec;
+    uint32_t seen;
     int rc = record(fd, &rec);
 
     if (rc < 0)
         return rc;
-    if (make_busy(rec)) {
-        busy_to_open(rec, kind, 0);
-        return 0;
-    }
-    /*
-     * OPEN: the file of this number was closed with close(2), which is misuse,
-     * or the kernel could not have given the number out again.
-     */
+    do {
+        if (make_busy(rec)) {
+            busy_to_open(rec, kind, 0);
+            return 0;
+        }
+        /*
+         * OPEN: the file of this number was closed with close(2), or the kernel
+         * could not have given the number out again. That is misuse, or it was
+         * released, and not everybody is out yet: with CLOSING gone, the last
+         * of them leaves the new file alone.
+         */
+        seen = mfi_load_acq(&rec->ref);
+    } while ((seen & FD_REF_OPEN) == 0 ||
+             !mfi_cas_acqrel(&rec->ref, &seen,
+                             seen & ~(uint32_t)FD_REF_CLOSING));
     mfi_spin_lock(&rec->lock);
     wake_all_locked(rec, woken);
     reset(rec, kind, 0);
@@ -129,7 +137,7 @@ int mfi_fd_open(int fd, enum fd_kind kind, struct wake_list *woken)
 /* What an fd made elsewhere is; sets O_NONBLOCK where that is needed. */
 static int inspect(int fd, enum fd_kind *ret_kind, uint8_t *ret_bits)
 {
-    int mode = mfi_os_mode(fd), domain = 0, type = 0, flags;
+    int mode = mfi_os_mode(fd), domain = 0, type = 0, accepts = 0, flags;
     socklen_t len = sizeof domain;
 
     if (mode < 0)
@@ -142,7 +150,10 @@ static int inspect(int fd, enum fd_kind *ret_kind, uint8_t *ret_bits)
             type == SOCK_STREAM && (domain == AF_INET || domain == AF_INET6)
                 ? FD_TCP
                 : FD_SOCK;
-        /* accept and connect have no MSG_DONTWAIT. */
+        mfi_os_getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &len);
+        /* Accept has no MSG_DONTWAIT; the rest has, so stdio is left alone. */
+        if (fd <= 2 && accepts == 0)
+            return 0;
     } else if (S_ISREG(mode) || S_ISDIR(mode) || S_ISBLK(mode)) {
         *ret_kind = FD_FILE;
         return 0;
@@ -209,16 +220,20 @@ int mfi_fd_get_slow(int fd, struct fdrec **ret_rec)
 int mfi_fd_finish(struct fdrec *rec, int fd)
 {
     uint32_t seen = FD_REF_OPEN | FD_REF_CLOSING;
-    bool keep = (rec->bits & FD_KEEP) != 0;
-    int rc = 0;
+    int rc = 0, flags;
+    uint8_t bits;
 
     /* Somebody who looked in vain may hold a count: then it is theirs to do. */
     if (!mfi_cas_acqrel(&rec->ref, &seen, (uint32_t)FD_REF_BUSY))
         return 0;
     mfi_assert(mfi_load_rlx(&rec->nwait) == 0);
-    rec->gen++;
-    if (!keep)
+    mfi_store_rlx(&rec->gen, mfi_load_rlx(&rec->gen) + 1);
+    bits = mfi_load_rlx(&rec->bits);
+    if ((bits & FD_KEEP) == 0)
         rc = mfi_os_close(fd);
+    else if ((bits & FD_SET_NONBLOCK) != 0 &&
+             (flags = mfi_os_fcntl(fd, F_GETFL, 0)) >= 0)
+        mfi_os_fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
     mfi_and_acqrel(&rec->ref, ~(uint32_t)FD_REF_BUSY);
     return rc;
 }
@@ -227,22 +242,31 @@ int mfi_fd_close(struct fdrec *rec, int fd, bool keep_open,
                  struct wake_list *woken)
 {
     uint32_t seen = mfi_or_acqrel(&rec->ref, (uint32_t)FD_REF_CLOSING);
-    int flags;
 
     if ((seen & FD_REF_CLOSING) != 0) {
         mfi_fd_put(rec, fd);
         return -EBADF;
     }
-    if (keep_open) {
-        rec->bits |= FD_KEEP;
-        if ((rec->bits & FD_SET_NONBLOCK) != 0 &&
-            (flags = mfi_os_fcntl(fd, F_GETFL, 0)) >= 0)
-            mfi_os_fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-    }
+    if (keep_open)
+        mfi_or_acqrel(&rec->bits, (uint8_t)FD_KEEP);
     mfi_spin_lock(&rec->lock);
     wake_all_locked(rec, woken);
     mfi_spin_unlock(&rec->lock);
     return mfi_fd_put(rec, fd);
+}
+
+int mfi_fd_close_unknown(int fd)
+{
+    struct fdrec *rec;
+    int rc = mfi_os_fcntl(fd, F_GETFD, 0);
+
+    if (rc < 0 || (rc = record(fd, &rec)) < 0)
+        return rc;
+    if (!make_busy(rec))
+        return 1;
+    rc = mfi_os_close(fd);
+    mfi_and_acqrel(&rec->ref, ~(uint32_t)FD_REF_BUSY);
+    return rc;
 }
 
 bool mfi_fd_wait(struct fdrec *rec, struct fd_waiter *fw)
@@ -322,12 +346,12 @@ void mfi_fd_edge(uint64_t data, uint32_t events, struct wake_list *woken,
         flags |= FD_IN;
     if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0)
         flags |= FD_OUT;
-    if ((events & (EPOLLPRI | EPOLLERR)) != 0)
+    if ((events & (EPOLLPRI | EPOLLHUP | EPOLLERR)) != 0)
         flags |= FD_PRI;
     if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0)
         flags |= FD_HUP;
     mfi_spin_lock(&rec->lock);
-    if (rec->gen == (uint32_t)(data >> 32)) {
+    if (mfi_load_rlx(&rec->gen) == (uint32_t)(data >> 32)) {
         uint32_t seen = mfi_load_rlx(&rec->ready);
 
         while (
@@ -343,7 +367,8 @@ void mfi_fd_baton_slow(struct fdrec *rec, uint32_t flag,
                        struct wake_list *woken)
 {
     mfi_spin_lock(&rec->lock);
-    if ((mfi_load_acq(&rec->ready) & flag) != 0)
+    flag &= mfi_load_acq(&rec->ready);
+    if (flag != 0)
         wake_locked(rec, flag, woken, NULL);
     mfi_spin_unlock(&rec->lock);
 }

@@ -69,10 +69,10 @@ struct fdrec {
     _Atomic uint32_t ready;
     _Atomic uint16_t home;   /* 1 + poller it is registered with; 0: none */
     uint8_t kind;            /* constant while OPEN */
-    uint8_t bits;            /* the same */
+    _Atomic uint8_t bits;    /* the same, but for FD_KEEP */
     struct list waiters;     /* struct fd_waiter.w.link; under lock */
     _Atomic uint32_t nwait;  /* length of waiters; written under lock */
-    uint32_t gen;            /* written while BUSY or not OPEN */
+    _Atomic uint32_t gen;    /* written while BUSY, or taken over */
     _Atomic mf_ns read_span; /* default timeouts; 0: none */
     _Atomic mf_ns write_span;
 };
@@ -160,6 +160,12 @@ int mfi_fd_open(int fd, enum fd_kind kind, struct wake_list *woken);
 int mfi_fd_close(struct fdrec *rec, int fd, bool keep_open,
                  struct wake_list *woken);
 
+/*
+ * Close an fd the table does not know, without making it known: its flags are
+ * not touched. Returns as close(2); 1: it is known, or was adopted meanwhile.
+ */
+int mfi_fd_close_unknown(int fd);
+
 /* The readiness word, to be given to mfi_fd_drained after the system call. */
 static inline uint32_t mfi_fd_ready(struct fdrec *rec)
 {
@@ -201,7 +207,7 @@ static inline bool mfi_fd_baton_due(struct fdrec *rec, uint32_t flag)
 
 static inline uint64_t mfi_fd_data(int fd, const struct fdrec *rec)
 {
-    return (uint32_t)fd | (uint64_t)rec->gen << 32;
+    return (uint32_t)fd | (uint64_t)mfi_load_rlx(&rec->gen) << 32;
 }
 
 #endif

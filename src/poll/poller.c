@@ -89,7 +89,7 @@ int mfi_poller_watch(struct poller *p, int fd, struct fdrec *rec)
             mfi_store_rel(&rec->home, (uint16_t)0);
         return rc;
     }
-    if (mfi_unlikely((rec->bits & FD_ADOPTED) != 0)) {
+    if (mfi_unlikely((mfi_load_rlx(&rec->bits) & FD_ADOPTED) != 0)) {
         uint16_t home = mfi_load_acq(&rec->home);
 
         return home == 0 ? 0 : rearm(pollers[home - 1], fd, rec);

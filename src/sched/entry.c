@@ -50,28 +50,44 @@ static void furnish(struct running *run, struct stack *stack, void *top)
 /* The argument, and the function, which `run` is about to overwrite. */
 static void claim(struct worker *w, struct running *run, mf_task *t)
 {
-    uint32_t state = mfi_load_rlx(&t->state), set = TASK_RUNNING, clear = 0;
+    uint32_t state = mfi_load_rlx(&t->state);
+    uint32_t set = TASK_RUNNING, clear = TASK_EARLY;
     bool copy = (state & TASK_COPY) != 0;
 
-    begin(run, t, t->fn, copy ? t->u.copy : t->u.arg);
+    if ((state & TASK_EARLY) == 0)
+        begin(run, t, t->fn, copy ? t->u.copy : t->u.arg);
     if ((state & TASK_PINNED) != 0) {
-        run->pins = 1;
+        run->pins = PINNED_FOR_LIFE;
         set |= (uint32_t)w->index << TASK_WORKER_SHIFT;
-        clear = (uint32_t)~w->index << TASK_WORKER_SHIFT;
+        clear |= (uint32_t)~w->index << TASK_WORKER_SHIFT;
     }
     mfi_task_lock(t);
     t->run = run;
     mfi_task_unlock(t, set, clear);
 }
 
+/* A stack that was never run on. */
+static void give_back(struct worker *w, struct running *run)
+{
+    struct stack *stack = run->co.stack;
+
+    mfi_coro_done(&run->co);
+    mfi_stack_put(w != NULL ? &w->stacks : NULL, stack);
+}
+
 static bool skipped(struct worker *w, mf_task *t)
 {
+    bool early = (mfi_load_rlx(&t->state) & TASK_EARLY) != 0;
+    struct running *run = t->run;
+
     if (mfi_likely((mfi_load_rlx(&t->state) & TASK_SKIP) == 0) ||
         (mfi_load_acq(&t->cancel) & CANCEL_STATE) == CANCEL_NONE)
         return false;
     t->result = -ECANCELED;
     t->ending = MF_CANCELED;
     mfi_task_end(w, t);
+    if (early)
+        give_back(w, run);
     return true;
 }
 
@@ -83,6 +99,10 @@ struct running *mfi_entry_attach(struct worker *w, mf_task *t)
 
     if (skipped(w, t))
         return NULL;
+    if ((mfi_load_rlx(&t->state) & TASK_EARLY) != 0) {
+        claim(w, t->run, t);
+        return t->run;
+    }
     rc = mfi_stack_get(&w->stacks, (size_t)1 << t->size_log2, &stack);
     if (rc < 0) {
         t->result = rc;
@@ -127,11 +147,7 @@ void mfi_entry_recycle(struct worker *w, struct running *run)
 
 void mfi_entry_detach(struct worker *w, mf_task *t)
 {
-    struct running *run = t->run;
-    struct stack *stack = run->co.stack;
-
-    mfi_coro_done(&run->co);
-    mfi_stack_put(w != NULL ? &w->stacks : NULL, stack);
+    give_back(w, t->run);
 }
 
 /* Scopes the task left open: nothing outlives them. */

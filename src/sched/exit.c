@@ -14,7 +14,7 @@
 #include "sched/entry.h"
 #include "sched/worker.h"
 
-struct defer { /* a slab record: eight to one */
+struct defer { /* in a slab record of its own */
     struct defer *next;
     void (*fn)(void *arg);
     void *arg;

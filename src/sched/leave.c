@@ -40,10 +40,11 @@ void mfi_arrived(struct worker *w, struct running *me)
 /* The coroutine to switch to for task t, which has no CPU yet. */
 static struct coro *enter(struct worker *w, mf_task *t)
 {
+    uint32_t state = mfi_load_acq(&t->state);
     struct running *run;
 
     mfi_store_rlx(&w->run_seq, mfi_load_rlx(&w->run_seq) + 1);
-    if ((mfi_load_acq(&t->state) & TASK_RUNNING) != 0)
+    if ((state & (TASK_RUNNING | TASK_EARLY)) == TASK_RUNNING)
         run = t->run;
     else
         run = mfi_entry_attach(w, t);

@@ -36,6 +36,14 @@ static struct {
     _Atomic uint32_t drained; /* one up when nr_jobs reaches 0 */
 } pool;
 
+/* The copy is nobody's any more. */
+static void drop_job(struct job *j)
+{
+    if (j->drop != NULL)
+        j->drop(j->data);
+    free(j); /* tidy: allow malloc, because jobs have any size */
+}
+
 static void finish(struct job *j)
 {
     struct wake_list woken;
@@ -50,11 +58,8 @@ static void finish(struct job *j)
     }
     mfi_spin_unlock(&j->lock); /* the caller may free it from here on */
     mfi_wake(&woken);
-    if (left) {
-        if (j->drop != NULL)
-            j->drop(j->data);
-        free(j); /* tidy: allow malloc, because jobs have any size */
-    }
+    if (left)
+        drop_job(j);
 }
 
 static void ended(void)
@@ -170,6 +175,19 @@ static int wait_for(struct job *j, struct agent *a, mf_deadline deadline)
     }
 }
 
+/*
+ * On entry. It counts as accepted all the same: whoever gets -ETIMEDOUT or
+ * -ECANCELED knows that drop has what the data owned, or will have.
+ */
+static int too_late(struct agent *a, mf_deadline deadline)
+{
+    int rc = mfi_cancel_point(a);
+
+    if (rc == 0 && deadline.at != 0 && deadline.at <= mf_now())
+        rc = -ETIMEDOUT;
+    return rc;
+}
+
 int mf_block(mf_fn *fn, void *data, size_t len, void (*drop)(void *data),
              mf_deadline deadline)
 {
@@ -182,10 +200,6 @@ int mf_block(mf_fn *fn, void *data, size_t len, void (*drop)(void *data),
         return -EINVAL;
     if (a == NULL || len > SIZE_MAX - sizeof *j)
         return -ENOMEM;
-    if ((rc = mfi_cancel_point(a)) < 0)
-        return rc;
-    if (deadline.at != 0 && deadline.at <= mf_now())
-        return -ETIMEDOUT;
     /* tidy: allow malloc, because jobs have any size */
     j = malloc(sizeof *j + len);
     if (j == NULL)
@@ -196,6 +210,10 @@ int mf_block(mf_fn *fn, void *data, size_t len, void (*drop)(void *data),
                       .parker = &a->parker};
     if (len != 0)
         memcpy(j->copy, data, len);
+    if ((rc = too_late(a, deadline)) < 0) {
+        drop_job(j);
+        return rc;
+    }
     if ((rc = submit(j)) < 0) {
         free(j); /* tidy: allow malloc, because jobs have any size */
         return rc;

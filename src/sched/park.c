@@ -86,15 +86,26 @@ static enum park_reason park_task(struct agent *a, mf_ns at, const char *what)
 
 static enum park_reason park_thread(struct agent *a, mf_ns at)
 {
-    mfi_park_commit_thread(a);
+    if (!mfi_park_commit_thread(a))
+        return mfi_parker_reason(&a->parker);
     for (;;) {
         uint32_t seen = mfi_load_acq(&a->parker.word);
 
         if ((seen & PARK_STATE) == PARK_CLAIMED)
-            return mfi_parker_reason(&a->parker);
-        if (mfi_futex_wait(&a->parker.word, seen, at) == -ETIMEDOUT)
-            mfi_parker_claim(&a->parker, WOKEN_TIMEOUT);
+            return mfi_park_lost_thread(a);
+        if (mfi_futex_wait(&a->parker.word, seen, at) == -ETIMEDOUT &&
+            mfi_parker_claim(&a->parker, WOKEN_TIMEOUT) != CLAIM_LOST)
+            return WOKEN_TIMEOUT;
     }
+}
+
+enum park_reason mfi_park_lost_thread(struct agent *a)
+{
+    uint32_t seen;
+
+    while (((seen = mfi_load_acq(&a->parker.word)) & PARK_HANDED) == 0)
+        mfi_futex_wait(&a->parker.word, seen, MFI_FAR);
+    return mfi_parker_reason(&a->parker);
 }
 
 enum park_reason mfi_park(struct agent *a, mf_ns at, const char *what)
@@ -107,7 +118,8 @@ void mfi_agent_wake_thread(struct agent *a)
 {
     uint64_t one = 1;
 
-    /* Agents of threads are never freed, so a late look does no harm. */
+    mfi_or_sc(&a->parker.word, (uint32_t)PARK_HANDED); /* before polling */
+    /* It may be gone. Agents are never freed: a late look does no harm. */
     if (mfi_load_acq(&a->polling) != 0)
         mfi_os_write(a->bell, &one, sizeof one);
     else
@@ -300,7 +312,8 @@ int mf_unpin(void)
     struct worker *w = mfi_worker();
     mf_task *t;
 
-    if (w == NULL || w->current->pins == 0)
+    if (w == NULL || w->current->pins == 0 ||
+        w->current->pins == PINNED_FOR_LIFE)
         return -EPERM;
     t = w->current->task;
     if (--w->current->pins == 0) {

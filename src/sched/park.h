@@ -92,13 +92,19 @@ void mfi_strike_arm(struct strike *k, mf_ns at);
 /* Fire what is due on of's wheel. */
 void mfi_expire(struct worker *of, struct wake_list *woken);
 
-/* A thread whose parker was claimed while parked. */
+/* A thread whose parker was claimed while parked. Off the wake list by now. */
 void mfi_agent_wake_thread(struct agent *a);
+
+/*
+ * This thread committed its wait and then lost it to a claimer: wait until that
+ * has taken the parker off its wake list. The reason it was claimed for.
+ */
+enum park_reason mfi_park_lost_thread(struct agent *a);
 
 /* The thread's own eventfd, made or emptied for a wait in ppoll; or -EMFILE. */
 int mfi_agent_bell(struct agent *a);
 
-/* For waits that are not on the futex: 1 if the word is claimed by now. */
+/* From now on a claimer wakes this thread. False: it is claimed already. */
 static inline bool mfi_park_commit_thread(struct agent *a)
 {
     uint32_t seen = mfi_load_rlx(&a->parker.word);

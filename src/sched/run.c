@@ -175,7 +175,10 @@ static int start(const mf_options *opts)
         return rc;
     set_up_sched(c);
     if ((rc = mfi_stacks_init(c->guard)) < 0)
-        return rc;
+        return mfi_explain(rc, "guard '%s': %s",
+                           c->guard != NULL ? c->guard : "",
+                           rc == -EINVAL ? "none of region, uffd, mprotect"
+                                         : "does not work on this system");
     run.stacks = true;
     if ((rc = probe_uring(c)) < 0)
         return rc;

@@ -22,8 +22,8 @@
  *       ^ thieves
  *
  * More than BATCHES deep, the two oldest are joined. Fairness: the ring goes
- * first, but every FRESH_EVERY-th pick takes fresh work first, and every 61st
- * of these the oldest batch's, so neither starves.
+ * first, but every FRESH_EVERY-th pick takes pinned or else fresh work first,
+ * and every 61st of these the oldest batch's, so none starves.
  *
  * Ring. `head` packs two 32-bit counts: real (next to run) and steal (what a
  * thief in progress still copies); they differ while one thief is at work, and

@@ -45,7 +45,7 @@ enum task_state {
     TASK_COPY = 128,     /* the argument is in the record */
     TASK_MESSAGE = 256,  /* u.message is set */
     TASK_WHEN = 1024,    /* waits as a record, for mf_go_when */
-    TASK_EARLY = 2048,   /* its stack was attached at the spawn */
+    TASK_EARLY = 2048,   /* its stack was attached at the spawn; not run yet */
     TASK_PARKING = 4096, /* in mf_park: an unpark may claim it */
     TASK_ALONE = 8192, /* cancelled by itself: its scope does not fail for it */
     TASK_WORKER_SHIFT = 16,
@@ -56,7 +56,8 @@ enum task_held {
     HELD_COUNTED = 2, /* its scope has counted it out */
 };
 
-enum { TASK_COPY_LEN = 48, PINNED_NOWHERE = 0xffff };
+enum { TASK_COPY_LEN = 48, PINNED_NOWHERE = 0xffff,
+       PINNED_FOR_LIFE = 1 << 30 /* MF_TASK_PINNED */ };
 
 struct mf_task {
     struct mf_task *next;
@@ -109,7 +110,7 @@ struct running {
     void *arg;
     mf_fn *fn;
     struct defer *defers;
-    uint32_t pins;
+    uint32_t pins; /* mf_pin not undone, or PINNED_FOR_LIFE and more */
     int32_t budget;        /* calls that need not wait, until it yields */
     const char *waits_for; /* for the dump; NULL: runs or is ready */
     uintptr_t root;        /* an address above all its frames */

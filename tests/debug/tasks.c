@@ -16,7 +16,7 @@ static int sum;
 /* Frames a backtrace must show, so none of them may be inlined or jumped to. */
 #define FRAME __attribute__((__noinline__))
 
-FRAME int leaf(int turn)
+FRAME static int leaf(int turn)
 {
     __asm__ __volatile__("" ::: "memory");
     sum += turn;

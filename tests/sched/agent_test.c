@@ -117,9 +117,11 @@ MFI_TEST(a_thread_waits_for_an_fd_inside_its_scope)
     stop();
 }
 
+static _Atomic int nr_tried;
+
 static int joined(void *arg)
 {
-    EXPECT_EQ(mf_sleep(MF_MSEC(2)), 0);
+    WAIT_UNTIL(nr_tried == THREADS);
     return (int)(intptr_t)arg;
 }
 
@@ -127,7 +129,9 @@ static void *joins(void *arg)
 {
     int rc = 0;
 
+    EXPECT_EQ(mf_join(arg, &rc, MF_NOW), -ETIMEDOUT);
     EXPECT_EQ(mf_join(arg, &rc, mf_after(MF_USEC(50))), -ETIMEDOUT);
+    nr_tried++;
     EXPECT_EQ(mf_join(arg, &rc, MF_NEVER), 0);
     EXPECT_EQ(rc, 17);
     return NULL;
@@ -266,7 +270,8 @@ MFI_TEST(ready_deadline_and_cancel_race_for_a_thread)
         c.scope = &s;
         EXPECT_EQ(mf_go(&s, i % 2 != 0 ? fires_it : cancels_it, &c), 0);
         (void)mf_go(&s, i % 2 != 0 ? cancels_it : fires_it, &c);
-        rc = mf_event_wait(&c.event, mf_after(chance(&seed, 30000)));
+        spin(chance(&seed, 20000));
+        rc = mf_event_wait(&c.event, mf_after(chance(&seed, 90000)));
         EXPECT(rc == 0 || rc == -ETIMEDOUT || rc == -ECANCELED);
         outcomes[rc == 0 ? 0 : rc == -ETIMEDOUT ? 1 : 2]++;
         EXPECT_EQ(mf_scope_close(&s), 0);
