@@ -44,13 +44,13 @@ static int by_lateness(const void *a, const void *b)
 
 static void report_lateness(struct sleeper *sleepers, long n)
 {
-    long late = 0;
+    long late = 0, middle = n / 2;
 
     qsort(sleepers, (size_t)n, sizeof(*sleepers), by_lateness);
     for (long i = 0; i < n; i++)
         late += sleepers[i].late > LATE;
     MICRO_CHECK(sleepers[0].late >= 0);
-    micro_report("timers_median_late", (double)sleepers[n / 2].late / 1e6,
+    micro_report("timers_median_late", (double)sleepers[middle].late / 1e6,
                  "ms");
     micro_report("timers_worst_late", (double)sleepers[n - 1].late / 1e6, "ms");
     micro_report("timers_over_50ms", (double)late, "tasks");

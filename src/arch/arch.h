@@ -35,9 +35,9 @@ struct arch_context { /* of who does not run; offsets are known to the asm */
  * address is never taken, and so concludes about callers as well.
  */
 #if defined(__clang__)
-#define MFI_ARCH_SWITCHES __attribute__((__noinline__))
+# define MFI_ARCH_SWITCHES __attribute__((__noinline__))
 #else
-#define MFI_ARCH_SWITCHES __attribute__((__noipa__))
+# define MFI_ARCH_SWITCHES __attribute__((__noipa__))
 #endif
 
 /*

@@ -70,7 +70,9 @@ static inline void mfi_list_splice_tail(struct list *to, struct list *from)
     mfi_list_init(from);
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): pos is a name, declared here */
 #define mfi_list_for_each(pos, head) \
  for (struct list *pos = (head)->next; pos != (head); pos = pos->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif

@@ -30,8 +30,6 @@
 #endif
 
 #if MFI_ASAN
-void __sanitizer_start_switch_fiber(void **save, const void *low, size_t len);
-void __sanitizer_finish_switch_fiber(void *save, const void **low, size_t *len);
 void __lsan_register_root_region(const void *low, size_t len);
 void __lsan_unregister_root_region(const void *low, size_t len);
 #endif

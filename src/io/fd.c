@@ -97,8 +97,8 @@ int mf_wait_fd(int fd, short poll_events, mf_deadline deadline)
         n = mfi_ppoll(&pfd, 1, 0);
         if (n > 0)
             n = (pfd.revents & POLLNVAL) != 0 ? -EBADF : pfd.revents;
-        else if (n == 0)
-            n = -EAGAIN;
+        else if (n == 0) /* no edge ever comes from a file */
+            n = op.rec->kind == FD_FILE ? -EPERM : -EAGAIN;
     } while ((rc = mfi_op_again(&op, n, false)) == MFI_OP_AGAIN);
     return mfi_op_end(&op, rc);
 }

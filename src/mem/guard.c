@@ -216,18 +216,19 @@ static int probe(enum guard_tier tier)
 
 int mfi_guard_choose(const char *forced, enum guard_tier *ret_tier)
 {
-    bool known = forced == NULL;
+    int rc, why = forced == NULL ? -ENOTSUP : -EINVAL;
 
     for (int t = GUARD_REGION; t <= GUARD_MPROTECT; t++) {
         enum guard_tier tier = (enum guard_tier)t;
 
         if (forced != NULL && strcmp(forced, names[tier]) != 0)
             continue;
-        known = true;
-        if (probe(tier) == 0) {
+        if ((rc = probe(tier)) == 0) {
             *ret_tier = tier;
             return 0;
         }
+        if (why != -ENOMEM) /* that would be no fault of the tier's */
+            why = rc == -ENOMEM ? rc : -ENOTSUP;
     }
-    return known ? -ENOTSUP : -EINVAL;
+    return why;
 }

@@ -32,7 +32,7 @@ enum guard_tier { GUARD_REGION, GUARD_UFFD, GUARD_MPROTECT };
 /*
  * Find the best tier that works here, or try the one called `forced` (NULL:
  * any). Opens what the tier needs until mfi_guard_done. Returns 0; -EINVAL: no
- * tier has this name; -ENOTSUP: it does not work here.
+ * tier has this name; -ENOTSUP: it does not work here; -ENOMEM: to try it.
  */
 int mfi_guard_choose(const char *forced, enum guard_tier *ret_tier);
 void mfi_guard_done(void);

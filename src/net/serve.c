@@ -12,11 +12,17 @@
 #include "net/socket.h"
 #include "sched/options.h"
 #include "sched/spawn.h"
+#include "sched/task.h"
 
 struct conn {
     mf_conn_fn *fn;
     void *arg;
     int fd;
+    /*
+     * Too big for the task's record, so its stack is made at the spawn: want of
+     * memory is the accept loop's to hear, who still has the fd to close.
+     */
+    char pad[TASK_COPY_LEN];
 };
 
 struct server {
@@ -48,7 +54,7 @@ static int watch_stop(void *arg)
 
 static int spawn_conn(struct server *sv, int fd)
 {
-    struct conn c = {sv->fn, sv->arg, fd};
+    struct conn c = {.fn = sv->fn, .arg = sv->arg, .fd = fd};
     struct spawn_args how = {.fn = run_conn,
                              .arg = &c,
                              .copy_len = sizeof c,
@@ -107,11 +113,12 @@ static bool stopped(struct server *sv)
 {
     int rc = -ETIMEDOUT;
 
-    if (sv->opts.stop != NULL)
+    if (sv->opts.stop != NULL) {
         MF_SHIELD(MF_NEVER)
         {
             rc = mf_event_wait(sv->opts.stop, MF_NOW);
         }
+    }
     return rc == 0;
 }
 
@@ -168,5 +175,6 @@ int mf_serve(int listener, mf_conn_fn *fn, void *arg,
     else if (rc != -ECANCELED)
         mf_scope_cancel(&sv.conns); /* the listener failed: no half server */
     all = mf_scope_close(&sv.conns);
-    return all == -ECANCELED ? all : rc;
+    /* A connection may have ended with just that by mf_exit. */
+    return all == -ECANCELED && mf_cancelled() != 0 ? all : rc;
 }

@@ -97,16 +97,22 @@ int mf_peek(int fd, void *buf, size_t len, mf_deadline deadline)
 
 /* ---- options ------------------------------------------------------------ */
 
+/* What a family without any options of this level says. */
+static int no_option(int rc)
+{
+    return rc == -EOPNOTSUPP ? -ENOPROTOOPT : rc;
+}
+
 static int set_int(int fd, int level, int name, int value)
 {
-    return mfi_os_setsockopt(fd, level, name, &value, sizeof value);
+    return no_option(mfi_os_setsockopt(fd, level, name, &value, sizeof value));
 }
 
 static int get_int(int fd, int level, int name, int *ret_value)
 {
     socklen_t len = sizeof *ret_value;
 
-    return mfi_os_getsockopt(fd, level, name, ret_value, &len);
+    return no_option(mfi_os_getsockopt(fd, level, name, ret_value, &len));
 }
 
 /* An option that is one int to the kernel too; false: it is not. */
@@ -217,7 +223,8 @@ static int get_special(int fd, enum mf_sockopt opt, int *value)
     }
     if (opt == MF_SO_LINGER) {
         rc = mfi_os_getsockopt(fd, SOL_SOCKET, SO_LINGER, &l, &len);
-        *value = l.l_onoff != 0 ? l.l_linger : -1;
+        if (rc >= 0)
+            *value = l.l_onoff != 0 ? l.l_linger : -1;
         return rc;
     }
     if (opt != MF_SO_TTL)

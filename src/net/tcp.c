@@ -43,7 +43,7 @@ int mf_tcp_listen(const char *where, const mf_listen_options *opts)
     mf_addr a;
     int rc;
 
-    if ((rc = mfi_options_copy(&o, sizeof o, opts)) < 0 || o.backlog < 0)
+    if (mfi_options_copy(&o, sizeof o, opts) < 0 || o.backlog < 0)
         return mfi_explain(-EINVAL, "listen on '%s': bad options",
                            where != NULL ? where : "");
     if ((rc = mfi_net_parse("listen on", where, &a)) < 0)
@@ -87,6 +87,7 @@ int mf_accept(int listener, mf_addr *ret_peer, mf_deadline deadline)
         return rc;
     do {
         peer.len = sizeof peer.ss;
+        peer.ss.ss_family = AF_UNSPEC;
         n = mfi_op_due(&op) ? mfi_os_accept(listener, &peer.ss, &peer.len)
                             : -EAGAIN;
         if (died_in_queue((int)n))

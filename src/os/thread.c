@@ -2,9 +2,11 @@
 /* thread.c - starting, naming, pinning; thread-end callbacks. */
 #include "os/thread.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/assert.h"
 #include "os/syscall.h"
@@ -79,6 +81,17 @@ int mfi_thread_id(void)
     return (int)mfi_sys0(SYS_gettid);
 }
 
+int mfi_thread_count(void)
+{
+    struct stat st; /* of a directory with a folder for each thread */
+
+    if (mfi_sys4(SYS_newfstatat, AT_FDCWD, MFI_L("/proc/self/task"), &st, 0) <
+            0 ||
+        st.st_nlink < 3)
+        return 0;
+    return (int)st.st_nlink - 2;
+}
+
 void mfi_thread_stack(void **ret_low, size_t *ret_len)
 {
     pthread_attr_t attr;
@@ -93,12 +106,12 @@ void mfi_thread_stack(void **ret_low, size_t *ret_len)
 
 static pthread_key_t word_key;
 static pthread_once_t word_once = PTHREAD_ONCE_INIT;
-static void (*word_destroy)(void *word);
+static void (*_Atomic word_destroy)(void *word);
 static int word_rc;
 
 static void word_gone(void *word)
 {
-    word_destroy(word);
+    mfi_load_acq(&word_destroy)(word);
 }
 
 static void word_init(void)
@@ -108,7 +121,7 @@ static void word_init(void)
 
 int mfi_thread_word_set(void *word, void (*destroy)(void *word))
 {
-    word_destroy = destroy; /* the same function each time */
+    mfi_store_rel(&word_destroy, destroy); /* the same function each time */
     pthread_once(&word_once, word_init);
     if (word_rc < 0)
         return word_rc;

@@ -27,6 +27,9 @@ int mfi_thread_pin_cpu(int cpu);
 /* The kernel's id of the calling thread. */
 int mfi_thread_id(void);
 
+/* How many threads this process has; 0: it cannot be told. */
+int mfi_thread_count(void);
+
 /* The stack the calling thread runs on. */
 void mfi_thread_stack(void **ret_low, size_t *ret_len);
 

@@ -11,11 +11,11 @@ static void plain(struct batch_op *op)
 {
     long n;
 
-    do
+    do {
         n = op->write ? mfi_os_send(op->fd, op->buf, op->len,
                                     MSG_DONTWAIT | MSG_NOSIGNAL)
                       : mfi_os_recv(op->fd, op->buf, op->len, MSG_DONTWAIT);
-    while (n == -EINTR);
+    } while (n == -EINTR);
     op->result = (int)n;
 }
 

@@ -14,14 +14,20 @@
 
 enum { DEFAULT_OFFLOAD = 64 };
 
-static const size_t default_stack = 256 * 1024;
-static const mf_ns default_hog_time = 10 * 1000 * 1000;
+static const size_t default_stack = (size_t)256 * 1024;
+static const mf_ns default_hog_time = MF_MSEC(10);
+
+/* While it starts there are no workers that could change what this reads. */
+static const char *env_text(const char *name)
+{
+    return getenv(name); /* NOLINT(concurrency-mt-unsafe) */
+}
 
 /* The number in the variable, if it is set. 0, or -EINVAL. */
 static int env_number(const char *name, long long min, long long max,
                       long long *number)
 {
-    const char *text = getenv(name); /* before there are workers */
+    const char *text = env_text(name);
     char *end;
     long long n;
 
@@ -77,7 +83,7 @@ static int from_environment(struct config *c)
     long long workers = c->workers, stack = (long long)c->stack_size;
     long long steal = c->stealing, pin = c->pin_workers, hog_ms = -1;
     long long offload = c->offload_threads;
-    const char *guard = getenv("MF_GUARD");
+    const char *guard = env_text("MF_GUARD");
     int rc;
 
     if ((rc = env_number("MF_WORKERS", 1, POLLERS_MAX, &workers)) < 0 ||
@@ -86,7 +92,7 @@ static int from_environment(struct config *c)
         (rc = env_number("MF_PIN_WORKERS", 0, 1, &pin)) < 0 ||
         (rc = env_number("MF_HOG_MS", 0, 1000000, &hog_ms)) < 0 ||
         (rc = env_number("MF_OFFLOAD_THREADS", 1, OFFLOAD_MAX, &offload)) < 0 ||
-        (rc = backend(c, getenv("MF_BACKEND"), "MF_BACKEND")) < 0)
+        (rc = backend(c, env_text("MF_BACKEND"), "MF_BACKEND")) < 0)
         return rc;
     c->workers = (int)workers;
     c->stack_size = (size_t)stack;

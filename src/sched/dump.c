@@ -3,6 +3,7 @@
 #include "sched/dump.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "sched/worker.h"
 
@@ -18,7 +19,7 @@ static const char *doing(uint32_t state, const struct running *run)
         return "has ended";
     if ((state & TASK_WHEN) != 0)
         return "waits for an fd, as a record";
-    if ((state & TASK_RUNNING) == 0)
+    if ((state & TASK_RUNNING) == 0 || (state & TASK_EARLY) != 0)
         return "has not run yet";
     return run->waits_for != NULL ? run->waits_for : "runs, or is ready to";
 }
@@ -53,6 +54,53 @@ static void dump_scope(struct scope *s, int depth)
     }
     mfi_spin_unlock(&s->lock);
 }
+
+/* ---- does everybody wait? ----------------------------------------------- */
+
+static bool scope_waits(struct scope *s, int depth);
+
+static bool task_waits(mf_task *t, int depth)
+{
+    uint32_t state = mfi_load_acq(&t->state);
+    const struct running *run = t->run;
+
+    if ((state & TASK_ENDED) != 0)
+        return true;
+    if ((state & TASK_WHEN) != 0)
+        return false;
+    if ((state & TASK_RUNNING) == 0 || (state & TASK_EARLY) != 0)
+        return true; /* no queue has it: it waits for a place in its scope */
+    if ((mfi_load_acq(&run->agent.parker.word) & PARK_STATE) != PARK_PARKED ||
+        run->waits_for == NULL ||
+        strcmp(run->waits_for, "a point in time") == 0)
+        return false;
+    for (struct scope *s = run->agent.inner; s != NULL; s = s->outer)
+        if (!scope_waits(s, depth + 1))
+            return false;
+    return true;
+}
+
+static bool scope_waits(struct scope *s, int depth)
+{
+    bool all = true;
+
+    if (depth > DEPTH_MAX || !mfi_spin_try(&s->lock))
+        return false;
+    mfi_list_for_each (link, &s->children) {
+        if (!all)
+            break;
+        all = task_waits(mfi_container_of(link, mf_task, sibling), depth);
+    }
+    mfi_spin_unlock(&s->lock);
+    return all;
+}
+
+bool mfi_dump_all_wait(void)
+{
+    return scope_waits(mfi_scope(&mfi_sched.root), 0);
+}
+
+/* ---- the dump ----------------------------------------------------------- */
 
 void mfi_dump(void)
 {

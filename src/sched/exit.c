@@ -53,23 +53,29 @@ void mfi_defers_run(struct running *me)
     me->agent.shields--;
 }
 
+static void drop_scopes(struct running *me)
+{
+    while (me->agent.inner != NULL)
+        mf_scope_drop((mf_scope *)(void *)me->agent.inner);
+}
+
 static void landed(void *arg)
 {
     struct running *me = arg;
     mf_task *t = me->task;
-    bool panicked = me->message != NULL;
-    char *message = me->message;
     struct worker *w;
 
-    me->message = NULL;
     me->agent.shields = 0;
-    if (panicked) {
-        /* Its scopes and defers first: the copy the text replaces is theirs. */
-        while (me->agent.inner != NULL)
-            mf_scope_drop((mf_scope *)(void *)me->agent.inner);
+    if (me->message != NULL) {
+        /*
+         * Defers first: the copy the text replaces is theirs. One of them may
+         * panic too, and land here again, or exit; it stays a panic.
+         */
+        drop_scopes(me);
         mfi_defers_run(me);
         mfi_task_lock(t);
-        t->u.message = message;
+        t->u.message = me->message;
+        me->message = NULL;
         mfi_task_unlock(t, TASK_MESSAGE, 0);
         mfi_entry_finish(me, -ENOTRECOVERABLE, MF_PANICKED);
     } else {
@@ -82,6 +88,8 @@ static void landed(void *arg)
 
 static _Noreturn void leave(struct running *me)
 {
+    /* While their memory is: a cleanup runs on the stack below its own frame. */
+    drop_scopes(me);
     me->unwind.root = me->root;
     me->unwind.landed = landed;
     me->unwind.arg = me;

@@ -8,6 +8,7 @@
  * awake.
  */
 #include "sched/idle.h"
+#include "sched/deadlock.h"
 #include "sched/entry.h"
 #include "sched/hog.h"
 #include "sched/park.h"
@@ -16,9 +17,8 @@
 /* Take a share of the inject queue into the ring; one of it is the result. */
 mf_task *mfi_take_injected(struct worker *w)
 {
-    uint32_t n, share = mfi_load_rlx(&mfi_sched.inject.n) /
-                            (uint32_t)mfi_sched.nr_workers +
-                        1;
+    uint32_t n = mfi_load_rlx(&mfi_sched.inject.n);
+    uint32_t share = n == 0 ? 1 : (n - 1) / (uint32_t)mfi_sched.nr_workers + 1;
     mf_task *t, *next, *first;
 
     if (share > RING_LEN / 2)
@@ -65,7 +65,8 @@ static mf_task *steal(struct worker *w)
 
 static bool work_anywhere(struct worker *w)
 {
-    if (mfi_load_acq(&mfi_sched.inject.n) != 0 ||
+    if (w->young != NULL || /* a timer that trim let expire has started it */
+        mfi_load_acq(&mfi_sched.inject.n) != 0 ||
         mfi_load_acq(&w->q.pinned_n) != 0 || mfi_runq_size(&w->q) != 0 ||
         mfi_load_acq(&mfi_sched.stopping) != 0)
         return true;
@@ -93,8 +94,12 @@ mf_task *mfi_found(struct worker *w, mf_task *t)
 {
     if (w->searching) {
         w->searching = false;
-        if (mfi_sub_sc(&mfi_sched.nr_searching, 1u) == 1)
-            mfi_sched_pushed(w);
+        if (mfi_sub_sc(&mfi_sched.nr_searching, 1u) == 1) {
+            if (mfi_load_acq(&mfi_sched.inject.n) != 0)
+                mfi_wake_one(); /* pushed meanwhile, by who saw us search */
+            else
+                mfi_sched_pushed(w);
+        }
     }
     return t;
 }
@@ -151,12 +156,14 @@ void mfi_sleep_until_woken(struct worker *w)
     trim(w);
     mfi_stop_searching(w);
     mfi_hog_rest(w);
+    mfi_deadlock_sleeps(w);
     mfi_idle_enter(w);
     atomic_thread_fence(memory_order_seq_cst); /* nr_idle before the look */
     if (work_anywhere(w)) {
         (void)mfi_idle_leave(w);
         return;
     }
+    mfi_deadlock_check();
     mfi_poller_alarm(&w->poller, mfi_load_acq(&w->wheel.earliest) == MFI_FAR
                                      ? MFI_FAR
                                      : mfi_wheel_next(&w->wheel));

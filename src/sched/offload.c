@@ -252,6 +252,17 @@ int mfi_offload_call(mf_fn *fn, void *arg)
     return j.result;
 }
 
+bool mfi_offload_busy(int *ret_threads)
+{
+    bool busy;
+
+    mfi_spin_lock(&pool.lock);
+    busy = pool.nr_jobs != 0;
+    *ret_threads = pool.nr_threads;
+    mfi_spin_unlock(&pool.lock);
+    return busy;
+}
+
 int mfi_offload_drain(mf_deadline deadline)
 {
     for (;;) {

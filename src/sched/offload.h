@@ -23,6 +23,9 @@ enum { OFFLOAD_MAX = 4096 }; /* threads, whatever the options say */
 /* Wait until no job runs or waits, `deadline` at most: 0 or -ETIMEDOUT. */
 int mfi_offload_drain(mf_deadline deadline);
 
+/* Is a function queued or running? And how many threads there are. */
+bool mfi_offload_busy(int *ret_threads);
+
 /* End the threads. No job is left. */
 void mfi_offload_done(void);
 

@@ -120,14 +120,41 @@ void mfi_sched_pushed(struct worker *w)
 
 /* ---- making tasks runnable ---------------------------------------------- */
 
+/*
+ * A foreign thread that has queued a task still touches workers when the task
+ * may have run already, and all may be over: a stop waits for the guests. Before
+ * the push the task keeps the runtime from stopping.
+ */
+static void guest_comes(struct worker *self)
+{
+    if (self == NULL)
+        mfi_add_acqrel(&mfi_sched.guests, 1u);
+}
+
+static void guest_goes(struct worker *self)
+{
+    if (self == NULL)
+        mfi_sub_acqrel(&mfi_sched.guests, 1u);
+}
+
+static void inject(mf_task *t)
+{
+    guest_comes(NULL);
+    mfi_inject_push(&mfi_sched.inject, t, t, 1);
+    pushed_anywhere();
+    guest_goes(NULL);
+}
+
 static void ready_pinned(struct worker *self, mf_task *t, uint32_t state)
 {
     int i = (int)(state >> TASK_WORKER_SHIFT);
     struct worker *w = mfi_load_acq(&mfi_sched.workers[i]);
 
+    guest_comes(self);
     mfi_pinned_push(&w->q, t);
     if (w != self)
         wake_worker(w);
+    guest_goes(self);
 }
 
 void mfi_ready(struct worker *w, mf_task *t, bool hot)
@@ -139,8 +166,7 @@ void mfi_ready(struct worker *w, mf_task *t, bool hot)
         return;
     }
     if (mfi_unlikely(w == NULL)) {
-        mfi_inject_push(&mfi_sched.inject, t, t, 1);
-        pushed_anywhere();
+        inject(t);
         return;
     }
     if (hot && w->ending && w->handoff == NULL) {
@@ -229,8 +255,7 @@ void mfi_ready_fresh(struct worker *w, mf_task *t)
     if (mfi_unlikely((state >> TASK_WORKER_SHIFT) != PINNED_NOWHERE)) {
         ready_pinned(w, t, state);
     } else if (mfi_unlikely(w == NULL)) {
-        mfi_inject_push(&mfi_sched.inject, t, t, 1);
-        pushed_anywhere();
+        inject(t);
     } else {
         fresh_here(w, t);
     }

@@ -21,6 +21,7 @@
 #include "os/signal.h"
 #include "sched/cancel.h"
 #include "sched/config.h"
+#include "sched/deadlock.h"
 #include "sched/dump.h"
 #include "sched/explain.h"
 #include "sched/fault.h"
@@ -53,6 +54,8 @@ static void undo(void)
         mfi_poller_ring(&mfi_load_acq(&mfi_sched.workers[i])->poller);
     for (int i = 0; i < run.nr_threads; i++)
         mfi_thread_join(&mfi_load_acq(&mfi_sched.workers[i])->thread);
+    while (mfi_load_acq(&mfi_sched.guests) != 0)
+        mfi_sys0(SYS_sched_yield);
     if (run.hog)
         mfi_hog_done();
     if (run.fault)
@@ -174,11 +177,13 @@ static int start(const mf_options *opts)
         (rc = make_memory(c->workers)) < 0)
         return rc;
     set_up_sched(c);
-    if ((rc = mfi_stacks_init(c->guard)) < 0)
-        return mfi_explain(rc, "guard '%s': %s",
+    if ((rc = mfi_stacks_init(c->guard)) < 0) {
+        return mfi_explain(rc, "guard '%s' (mf_options.guard, MF_GUARD): %s",
                            c->guard != NULL ? c->guard : "",
-                           rc == -EINVAL ? "none of region, uffd, mprotect"
-                                         : "does not work on this system");
+                           rc == -EINVAL   ? "none of region, uffd, mprotect"
+                           : rc == -ENOMEM ? "no memory to try it"
+                                           : "does not work on this system");
+    }
     run.stacks = true;
     if ((rc = probe_uring(c)) < 0)
         return rc;
@@ -258,7 +263,9 @@ int mf_run(mf_fn *fn, void *arg, const mf_options *opts)
     if (rc == 0) {
         MF_SHIELD(MF_NEVER)
         {
+            mfi_deadlock_watch(first);
             rc = mf_join(first, &result, MF_NEVER);
+            mfi_deadlock_watch(NULL);
         }
         mfi_assert(rc == 0);
     }

@@ -2,6 +2,8 @@
 /* runq.c - the slower halves of the queues drawn in runq.h. */
 #include "sched/runq.h"
 
+#include "sched/check.h"
+
 void mfi_inject_push(struct injectq *q, mf_task *first, mf_task *last,
                      uint32_t n)
 {
@@ -187,6 +189,7 @@ mf_task *mfi_runq_pick(struct runq *q, struct injectq *spill)
     mf_task *t;
 
     if (mfi_unlikely(turn % FRESH_EVERY == 0)) {
+        MFI_CHECK_RUNQ(q);
         if ((t = mfi_pinned_pop(q)) != NULL)
             return t;
         if ((t = mfi_fresh_pop(q, turn % (61 * FRESH_EVERY) == 0)) != NULL)

@@ -3,6 +3,7 @@
 #include "sched/scope.h"
 
 #include "base/time.h"
+#include "sched/check.h"
 #include "sched/options.h"
 #include "sched/park.h"
 #include "sched/spawn.h"
@@ -59,6 +60,7 @@ int mfi_scope_admit(struct scope *s, mf_task *t)
     } else {
         s->running++;
     }
+    MFI_CHECK_SCOPE_LOCKED(s);
     mfi_spin_unlock(&s->lock);
     return rc;
 }
@@ -131,6 +133,7 @@ void mfi_scope_ended(struct worker *w, struct scope *s, mf_task *t)
     s->live--;
     s->running--;
     next = next_locked(s);
+    MFI_CHECK_SCOPE_LOCKED(s);
     if (cancel) /* the last child's failure too: the opener is still inside */
         mfi_scope_pin(s);
     if (mfi_unlikely(s->waiters.first != NULL) &&

@@ -26,8 +26,12 @@ static struct fdrec *record_of(const struct when *wh)
     return mfi_fd_peek(wh->fw.fd);
 }
 
-/* Nobody else has it any more: the parker is claimed. */
-static void start(struct worker *w, struct when *wh)
+/*
+ * Nobody else has it any more: the parker is claimed. An edge that it may leave
+ * unused goes on to the next who waits.
+ */
+static void start_one(struct worker *w, struct when *wh,
+                      struct wake_list *woken)
 {
     mf_task *t = wh->task;
     struct fdrec *rec = record_of(wh);
@@ -35,12 +39,36 @@ static void start(struct worker *w, struct when *wh)
 
     mfi_timer_disarm(&wh->timer.timer);
     mfi_fd_unwait(rec, &wh->fw);
+    if (mfi_fd_baton_due(rec, wh->fw.flags))
+        mfi_fd_baton_slow(rec, wh->fw.flags, woken);
     mfi_task_lock(t);
     t->u.arg = wh->arg;
     mfi_task_unlock(t, 0, TASK_WHEN);
     mfi_slab_put(w != NULL ? &w->records : NULL, wh);
     mfi_fd_put(rec, fd);
     mfi_ready_fresh(w, t);
+}
+
+/* And those who get the baton from it: a loop, as they may be thousands. */
+static void start(struct worker *w, struct when *wh)
+{
+    struct wake_list woken, others;
+    struct parker *p = &wh->parker;
+
+    mfi_wake_list_init(&woken);
+    mfi_wake_list_init(&others);
+    for (;;) {
+        if (p->kind == AGENT_WHEN)
+            start_one(w, mfi_container_of(p, struct when, parker), &woken);
+        else
+            mfi_wake_list_add(&others, p);
+        if ((p = woken.head) == NULL)
+            break;
+        woken.head = p->next;
+        if (woken.head == NULL)
+            mfi_wake_list_init(&woken);
+    }
+    mfi_wake(&others);
 }
 
 void mfi_when_start(struct worker *w, struct parker *p)
@@ -118,8 +146,12 @@ int mf_go_when_at(mf_scope *s, int fd, short poll_events, mf_deadline deadline,
         flags |= FD_OUT;
     if ((poll_events & POLLPRI) != 0)
         flags |= FD_PRI;
-    if (flags == 0 || !mfi_scope_is_open(mfi_scope(s)))
+    if (!mfi_scope_is_open(mfi_scope(s)))
         return -EINVAL;
+    if (flags == 0) {
+        rc = -EINVAL;
+        goto refused;
+    }
     if ((rc = mfi_fd_get(fd, &rec)) < 0)
         goto refused;
     rc = rec->kind == FD_FILE ? -EPERM : 0;
@@ -145,4 +177,12 @@ put:
 refused:
     mfi_scope_refused(mfi_scope(s), rc);
     return rc;
+}
+
+#undef mf_go_when
+
+int mf_go_when(mf_scope *s, int fd, short poll_events, mf_deadline deadline,
+               mf_fn *fn, void *arg)
+{
+    return mf_go_when_at(s, fd, poll_events, deadline, fn, arg, NULL);
 }

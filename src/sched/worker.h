@@ -73,7 +73,9 @@ struct worker {
     /* the owner's, seen by others */
     _Alignas(MFI_CACHE_LINE) int index;
     bool searching;
-    bool idle_listed; /* under sched.idle_lock */
+    bool idle_listed;        /* under sched.idle_lock */
+    _Atomic uint32_t sleeps; /* begun; see deadlock.h */
+    uint32_t sleeps_seen;    /* deadlock.c's */
     uint32_t rng;
     struct os_thread thread;
     /* hog.h */
@@ -98,7 +100,8 @@ struct sched {
     struct spin idle_lock;
     struct worker **idle; /* a stack of nr_idle, under idle_lock */
     _Atomic uint32_t stopping;
-    _Atomic uint32_t hogs; /* workers whose hog is set */
+    _Atomic uint32_t hogs;   /* workers whose hog is set */
+    _Atomic uint32_t guests; /* foreign threads that ready a task just now */
     mf_scope root;
     _Atomic uint32_t up; /* 0 while nothing runs */
 };
@@ -154,8 +157,8 @@ void mfi_publish_young(struct worker *w);
 /* w has queued something: wake a sleeper if there is more than it runs next. */
 void mfi_sched_pushed(struct worker *w);
 
-/* A thread's main function; returns when the scheduler stops. */
-void mfi_worker_main(void *worker);
+/* A thread's main function, of a worker; returns when the scheduler stops. */
+void mfi_worker_main(void *arg);
 
 /* Look at of's poller and wheel as its owner would. True: there were events. */
 bool mfi_worker_poll(struct worker *self, struct worker *of);

@@ -17,10 +17,9 @@ if ! command -v valgrind > /dev/null; then
 fi
 
 check() { # program: valgrind finds nothing, and it ends well
-    valgrind --quiet --error-exitcode=9 --leak-check=full --fair-sched=yes \
+    if valgrind --quiet --error-exitcode=9 --leak-check=full --fair-sched=yes \
         --errors-for-leak-kinds=definite --trace-children=yes \
-        "$@" > "$work/log" 2>&1
-    if [ $? -eq 0 ] && ! grep -q '^==.*\(Warning: client switching\|at 0x\)' \
+        "$@" > "$work/log" 2>&1 && ! grep -q '^==.*\(Warning: client switching\|at 0x\)' \
         "$work/log"; then
         passed=$((passed + 1))
         echo "ok - ${1#"$build"/}"

@@ -9,7 +9,7 @@ enum { READERS = 12, ROUNDS = 150 / KIT_SLOW };
 
 struct crowd {
     struct pair p;
-    mf_ns patience;        /* > 0: deadlines up to this, then again */
+    mf_ns patience; /* > 0: deadlines up to this, then again */
     _Atomic uint32_t seed;
     _Atomic uint32_t got;  /* bytes, by all */
     _Atomic uint32_t left; /* victims who went without one */

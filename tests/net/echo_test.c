@@ -17,6 +17,7 @@ static int serve_one(int fd, void *arg)
     char buf[4096];
     int n;
 
+    EXPECT_EQ(mf_sockopt_set(fd, MF_SO_NODELAY, 1), 0);
     while ((n = mf_read(fd, buf, sizeof buf, MF_NEVER)) > 0)
         if ((n = mf_write_all(fd, buf, (size_t)n, MF_NEVER)) < 0)
             break;

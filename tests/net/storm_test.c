@@ -86,7 +86,7 @@ static void pair_round(unsigned *seed, bool close_under_it)
     unsigned chunks = dice(seed) % 4;
     int fds[2];
 
-    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    bare_pair(SOCK_STREAM, fds);
     out.fd = fds[0];
     in.fd = fds[1];
     help(&reader, close_under_it ? read_till_closed : read_to_end, &in);
@@ -141,9 +141,9 @@ static void ghost_round(unsigned *seed)
     char byte = 'x';
     int fds[2], ghost;
 
-    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    bare_pair(SOCK_STREAM, fds);
     EXPECT_EQ(mf_wait_fd(fds[1], POLLIN, mf_after(MF_USEC(10))), -ETIMEDOUT);
-    EXPECT_GE(ghost = dup(fds[1]), 0);
+    ghost = bare_dup(fds[1]);
     EXPECT_EQ(mf_close(fds[1]), 0);
     for (int i = 0; i < 3; i++) {
         EXPECT_EQ(mf_write(fds[0], &byte, 1, late()), 1);

@@ -16,11 +16,18 @@ static mf_fn *crash; /* what the task does */
 
 /* ---- ways to die -------------------------------------------------------- */
 
+/* So that compilers do not shrink it to what is used of it. */
+static void keep(char *frame)
+{
+    __asm__ __volatile__("" : : "r"(frame) : "memory");
+}
+
 __attribute__((__noinline__)) static int recurse(volatile int *depth)
 {
-    volatile char frame[200];
+    char frame[200];
 
     frame[0] = (char)++*depth;
+    keep(frame);
     if (*depth > 0) /* always, but the compiler does not know */
         recurse(depth);
     return frame[0];
@@ -37,9 +44,10 @@ static int overflows_by_depth(void *arg)
 /* Bigger than a guard: found only because compilers probe each page of it. */
 __attribute__((__noinline__)) static int big_frame(volatile int *depth)
 {
-    volatile char frame[100 * 1024];
+    char frame[100 * 1024];
 
     frame[sizeof frame / 2] = (char)++*depth;
+    keep(frame);
     if (*depth < 100)
         big_frame(depth);
     return frame[sizeof frame / 2];

@@ -58,7 +58,8 @@ HELPER int sleeps_for_ever(void *arg)
     return mf_sleep_until(MF_NEVER);
 }
 
-/* Number -> argument for returns_arg. */
+/* Arguments that are a number, or a text or an object nobody will write to. */
 #define NUMBER(n) ((void *)(intptr_t)(n))
+#define CONST(p)  ((void *)(uintptr_t)(p))
 
 #endif

@@ -220,6 +220,33 @@ static int takes_turns(void *arg)
     return turns.n[me];
 }
 
+static int counts_one(void *arg)
+{
+    ++*(int *)arg;
+    return 0;
+}
+
+static int yields_to_a_fresh_one(void *arg)
+{
+    int n = 0;
+    MF_SCOPE(s);
+
+    (void)arg;
+    for (int i = 1; i <= 100; i++) {
+        EXPECT_EQ(mf_go(&s, counts_one, &n), 0);
+        for (int yields = 0; n < i; yields++) { /* one in eight is its turn */
+            EXPECT_LT(yields, 10);
+            EXPECT_EQ(mf_yield(), 0);
+        }
+    }
+    return mf_scope_close(&s);
+}
+
+MFI_TEST(a_yield_lets_a_task_just_started_run)
+{
+    EXPECT_EQ(run_on(1, yields_to_a_fresh_one, NULL), 0);
+}
+
 static int four_take_turns(void *arg)
 {
     MF_SCOPE(s);

@@ -65,8 +65,8 @@ static int one_outcome(void *arg)
 MFI_TEST(each_mode_closes_with_the_result_it_promises)
 {
     for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++) {
-        EXPECT_EQ(run_on(1, one_outcome, (void *)(uintptr_t)&outcomes[i]), 0);
-        EXPECT_EQ(run_on(2, one_outcome, (void *)(uintptr_t)&outcomes[i]), 0);
+        EXPECT_EQ(run_on(1, one_outcome, CONST(&outcomes[i])), 0);
+        EXPECT_EQ(run_on(2, one_outcome, CONST(&outcomes[i])), 0);
     }
 }
 

@@ -87,19 +87,14 @@ static const char *span_text(double ns, char *buf, size_t len)
 {
     static const char *const units[] = {"ns", "us", "ms", "s"};
     size_t unit = 0;
+    int digits;
 
     while (ns >= 999.5 && unit < 3) {
         ns /= 1000;
         unit++;
     }
-    if (unit == 0)
-        snprintf(buf, len, "%.0f ns", ns);
-    else
-        snprintf(buf, len, "%.*f %s",
-                 ns < 9.995   ? 2
-                 : ns < 99.95 ? 1
-                              : 0,
-                 ns, units[unit]);
+    digits = unit == 0 || ns >= 99.95 ? 0 : ns < 9.995 ? 2 : 1;
+    snprintf(buf, len, "%.*f %s", digits, ns, units[unit]);
     return buf;
 }
 

@@ -196,13 +196,14 @@ static int dial_all(struct load *load)
         if (rc < 0)
             end_with(&load->conns[i], rc);
     }
-    while (mf_scope_wait(&s, mf_after(MF_SEC(1))) == -ETIMEDOUT)
+    while (mf_scope_wait(&s, mf_after(MF_SEC(1))) == -ETIMEDOUT) {
         if (!load->opts.quiet) {
             struct tally t = count(load);
 
             live_connecting(&load->line, t.open + t.errors,
                             (uint64_t)load->opts.conns);
         }
+    }
     rc = mf_scope_close(&s);
     for (int64_t i = 0; i < load->opts.conns; i++)
         if (!load->conns[i].is_connected && load->conns[i].kind == ERROR_NONE)

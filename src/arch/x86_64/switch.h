@@ -9,12 +9,12 @@
 #define MFI_ARCH_X86_64_SWITCH_H
 
 #ifdef __AVX512F__
-#define MFI_ARCH_MORE_LOST                                                     \
-    , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23",  \
-        "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30",         \
-        "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
+# define MFI_ARCH_MORE_LOST                                                   \
+  , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23",   \
+      "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", \
+      "k1", "k2", "k3", "k4", "k5", "k6", "k7"
 #else
-#define MFI_ARCH_MORE_LOST
+# define MFI_ARCH_MORE_LOST
 #endif
 
 static inline __attribute__((__always_inline__)) void *
