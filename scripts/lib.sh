@@ -82,7 +82,7 @@ step() {
 # Of a ctest log what the failed tests printed, else the end.
 show_failures() {
     if ! grep -Eq '^ *[0-9]+/[0-9]+ Test +#' "$1"; then
-        tail -n 100 "$1"
+        tail -n 100 "$1" | sed 's/^/   | /'
         return
     fi
     awk '

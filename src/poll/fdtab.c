@@ -124,9 +124,9 @@ int mfi_fd_open(int fd, enum fd_kind kind, struct wake_list *woken)
          * of them leaves the new file alone.
          */
         seen = mfi_load_acq(&rec->ref);
-    } while ((seen & FD_REF_OPEN) == 0 ||
-             !mfi_cas_acqrel(&rec->ref, &seen,
-                             seen & ~(uint32_t)FD_REF_CLOSING));
+    } while (
+        (seen & FD_REF_OPEN) == 0 ||
+        !mfi_cas_acqrel(&rec->ref, &seen, seen & ~(uint32_t)FD_REF_CLOSING));
     mfi_spin_lock(&rec->lock);
     wake_all_locked(rec, woken);
     reset(rec, kind, 0);

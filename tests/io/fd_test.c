@@ -50,6 +50,7 @@ static int close_is_only_close(void *arg)
     int fds[2], copy;
 
     (void)arg;
+    settle();
     bare_pipe(fds);
     copy = bare_dup(fds[0]);
     EXPECT_EQ(mf_close(copy), 0);
@@ -127,6 +128,7 @@ static void end_under(enum pair_kind kind, int (*end)(int fd))
 static int ends_under_sitters(void *arg)
 {
     (void)arg;
+    settle();
     for (int k = 0; k < PAIRS; k++) {
         end_under((enum pair_kind)k, mf_close);
         end_under((enum pair_kind)k, mf_release);
@@ -146,12 +148,14 @@ MFI_TEST(close_and_release_send_every_waiter_home)
 static int released_and_reused(void *arg)
 {
     struct sitter s = {-1, mf_release};
-    struct pair old = make_pair(PAIR_UNIX), p;
+    struct pair old, p;
     struct helper h;
     char c;
     int l, fd;
 
     (void)arg;
+    settle();
+    old = make_pair(PAIR_UNIX);
     s.fd = old.r;
     help(&h, sit, &s);
     await_waiters(old.r, 1);
@@ -181,11 +185,13 @@ MFI_TEST(a_released_number_can_be_reused_at_once)
 static int closed_behind_our_back(void *arg)
 {
     struct sitter s = {-1, NULL};
-    struct pair old = make_pair(PAIR_UNIX);
+    struct pair old;
     struct helper h;
     int l;
 
     (void)arg;
+    settle();
+    old = make_pair(PAIR_UNIX);
     s.fd = old.r;
     help(&h, sit, &s);
     await_waiters(old.r, 1);

@@ -29,6 +29,7 @@
 
 #include "poll/fdtab.h"
 #include "sched/task.h"
+#include "sched/worker.h"
 #include "test.h"
 
 #define KIT __attribute__((__unused__)) static inline
@@ -106,6 +107,21 @@ KIT void await_parked(mf_task *t)
             return;
         EXPECT_LT(mf_now(), end);
         breathe();
+    }
+}
+
+/*
+ * Until all other workers sleep: then they have what fds they need, and the
+ * numbers that are free are this test's.
+ */
+KIT void settle(void)
+{
+    mf_ns end = mf_now() + MF_SEC(20) * mfi_test_scale();
+    uint32_t others = (uint32_t)mfi_sched.nr_workers - (mfi_worker() != NULL);
+
+    while (mfi_load_acq(&mfi_sched.nr_idle) < others) {
+        EXPECT_LT(mf_now(), end);
+        sched_yield();
     }
 }
 

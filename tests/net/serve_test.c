@@ -365,6 +365,7 @@ static int no_files(void *arg)
     char c;
 
     (void)arg;
+    settle();
     EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &was), 0);
     open_site(&s, hang_up);
     for (int i = 0; i < CLIENTS; i++)

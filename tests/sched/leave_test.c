@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * leave_test.c - giving up the CPU: in turn, with a look at the world every
+ * TICKS switches, so that tasks that only yield starve nothing.
+ *
+ * Time is counted in the yields of the others, which no load of the machine
+ * changes.
+ */
+#include "sched/worker.h"
+
+#include <mayfly/fd.h>
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "sched/help.h"
+
+static char said[256];
+static size_t nr_said;
+static _Atomic bool over;
+static _Atomic int yields;
+
+static int yields_and_says(void *arg)
+{
+    for (int i = 0; i < 20; i++) {
+        said[nr_said++] = (char)(intptr_t)arg;
+        EXPECT_EQ(mf_yield(), 0);
+    }
+    return 0;
+}
+
+static int three_take_turns(void *arg)
+{
+    MF_SCOPE(s);
+
+    (void)arg;
+    for (int i = 0; i < 3; i++)
+        EXPECT_EQ(mf_go(&s, yields_and_says, NUMBER('a' + i)), 0);
+    EXPECT_EQ(mf_scope_close(&s), 0);
+    EXPECT_EQ(nr_said, 60);
+    /* Once all three have started. */
+    for (size_t i = 12; i < 57; i++)
+        EXPECT_EQ(said[i], said[i - 3]);
+    EXPECT(said[12] != said[13] && said[13] != said[14] &&
+           said[12] != said[14]);
+    return 0;
+}
+
+MFI_TEST(those_who_yield_take_turns)
+{
+    EXPECT_EQ(run_on(1, three_take_turns, NULL), 0);
+}
+
+static int yields_alone(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 10000; i++)
+        EXPECT_EQ(mf_yield(), 0);
+    return 0;
+}
+
+MFI_TEST(who_is_alone_yields_to_itself)
+{
+    EXPECT_EQ(run_on(1, yields_alone, NULL), 0);
+}
+
+/* ---- what a yielding pair must not starve ------------------------------- */
+
+enum { PAIR = 2 };
+
+static int ends[2];
+static _Atomic int read_at; /* in yields */
+
+static int yields_until_over(void *arg)
+{
+    (void)arg;
+    while (!mfi_load_acq(&over)) {
+        mfi_add_acqrel(&yields, 1);
+        EXPECT_EQ(mf_yield(), 0);
+    }
+    return 0;
+}
+
+/* fn beside the pair, which ends when it is over. */
+static int beside_a_pair(void *fn)
+{
+    MF_SCOPE(s);
+
+    for (int i = 0; i < PAIR; i++)
+        EXPECT_EQ(mf_go(&s, yields_until_over, NULL), 0);
+    EXPECT_EQ(mf_go(&s, *(mf_fn **)fn, NULL), 0);
+    return mf_scope_close(&s);
+}
+
+static void expect_not_starved(mf_fn *fn)
+{
+    EXPECT_EQ(pipe(ends), 0);
+    EXPECT_EQ(run_on(1, beside_a_pair, &fn), 0);
+}
+
+static int reads_and_counts(void *arg)
+{
+    char c;
+
+    (void)arg;
+    while (!mfi_load_acq(&over)) {
+        EXPECT_EQ(mf_read(ends[0], &c, 1, MF_NEVER), 1);
+        mfi_store_rel(&read_at, mfi_load_acq(&yields));
+    }
+    return 0;
+}
+
+static int writes_beside_a_pair(void *arg)
+{
+    enum { ROUNDS = 50 };
+    MF_SCOPE(s);
+
+    EXPECT_EQ(mf_go(&s, reads_and_counts, arg), 0);
+    for (int i = 1; i <= ROUNDS; i++) {
+        int from;
+
+        for (int k = 0; k < i; k++) /* at any point between two looks */
+            EXPECT_EQ(mf_yield(), 0);
+        mfi_store_rel(&read_at, -1);
+        mfi_store_rel(&over, i == ROUNDS);
+        from = mfi_load_acq(&yields);
+        EXPECT_EQ(write(ends[1], "x", 1), 1); /* past the library: an edge */
+        while (mfi_load_acq(&read_at) < 0)
+            EXPECT_EQ(mf_yield(), 0);
+        EXPECT_LE(mfi_load_acq(&read_at) - from, TICKS + PAIR);
+    }
+    return mf_scope_close(&s);
+}
+
+MFI_TEST(a_pipe_is_read_after_the_next_look)
+{
+    expect_not_starved(writes_beside_a_pair);
+}
+
+static int sleeps_beside_a_pair(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 20; i++) {
+        EXPECT_EQ(mf_sleep(MF_MSEC(1)), 0);
+        EXPECT_GT(mfi_load_acq(&yields), 0);
+    }
+    mfi_store_rel(&over, true);
+    return 0;
+}
+
+MFI_TEST(a_sleeper_wakes)
+{
+    expect_not_starved(sleeps_beside_a_pair);
+}
+
+static int ends_it(void *arg)
+{
+    (void)arg;
+    mfi_store_rel(&over, true);
+    return 0;
+}
+
+static void *injects(void *arg)
+{
+    (void)arg;
+    while (mfi_load_acq(&yields) < 1000)
+        ;
+    EXPECT_EQ(mf_go(mf_root(), ends_it, NULL), 0);
+    return NULL;
+}
+
+static int is_injected_beside_a_pair(void *arg)
+{
+    pthread_t thread;
+
+    (void)arg;
+    EXPECT_EQ(pthread_create(&thread, NULL, injects, NULL), 0);
+    while (!mfi_load_acq(&over))
+        EXPECT_EQ(mf_yield(), 0);
+    EXPECT_EQ(pthread_join(thread, NULL), 0);
+    return 0;
+}
+
+MFI_TEST(a_task_from_a_thread_starts)
+{
+    expect_not_starved(is_injected_beside_a_pair);
+}
+
+/* ---- a wake-up while it leaves ------------------------------------------ */
+
+enum { LEAVES = 200000 / (MFI_TEST_TSAN || MFI_TEST_ASAN ? 10 : 1) };
+
+static mf_task *parker;
+static _Atomic int parks;
+
+static int parks_often(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < LEAVES; i++) {
+        mfi_add_acqrel(&parks, 1);
+        EXPECT_EQ(mf_park(MF_NEVER), 0);
+    }
+    return 0;
+}
+
+/* It computes, so its unparks meet the parker at any step of its leaving. */
+static int unparks_often(void *arg)
+{
+    uint32_t seed = 2463534242u;
+
+    (void)arg;
+    for (int i = 1; i <= LEAVES; i++) {
+        for (int k = 0; mfi_load_acq(&parks) < i; k++)
+            if (k > 1000)
+                EXPECT_EQ(mf_yield(), 0);
+        spin(chance(&seed, 64));
+        EXPECT_EQ(mf_unpark(parker), 0);
+    }
+    return 0;
+}
+
+static int parks_and_unparks(void *arg)
+{
+    MF_SCOPE(s);
+
+    (void)arg;
+    EXPECT_EQ(mf_spawn(&s, parks_often, NULL,
+                       MF_TASK_OPTIONS(.worker = 1, .flags = MF_TASK_PINNED),
+                       &parker),
+              0);
+    EXPECT_EQ(mf_spawn(&s, unparks_often, NULL,
+                       MF_TASK_OPTIONS(.worker = 2, .flags = MF_TASK_PINNED),
+                       NULL),
+              0);
+    return mf_scope_close(&s);
+}
+
+MFI_TEST(a_wake_up_that_comes_while_it_leaves_is_kept)
+{
+    EXPECT_EQ(run_on(2, parks_and_unparks, NULL), 0);
+}
+
+/* ---- fairness ----------------------------------------------------------- */
+
+enum { PAIRS = 1000, ECHOES = 200 / (MFI_TEST_TSAN || MFI_TEST_ASAN ? 10 : 1) };
+
+static struct echo {
+    int ends[2];
+    _Atomic int n;
+} echoes[PAIRS];
+
+static _Atomic int nr_echoes;
+
+static int answers(void *arg)
+{
+    const struct echo *e = arg;
+    char buf[64];
+    int n;
+
+    while ((n = mf_read(e->ends[1], buf, sizeof buf, MF_NEVER)) > 0)
+        EXPECT_EQ(mf_write_all(e->ends[1], buf, (size_t)n, MF_NEVER), 0);
+    return n;
+}
+
+static int asks(void *arg)
+{
+    struct echo *e = arg;
+    char buf[64] = "hello";
+
+    while (!mfi_load_acq(&over)) {
+        EXPECT_EQ(mf_write_all(e->ends[0], buf, sizeof buf, MF_NEVER), 0);
+        EXPECT_EQ(mf_read_full(e->ends[0], buf, sizeof buf, MF_NEVER), 1);
+        mfi_add_acqrel(&e->n, 1);
+        if (mfi_add_acqrel(&nr_echoes, 1) == PAIRS * ECHOES)
+            mfi_store_rel(&over, true);
+    }
+    EXPECT_EQ(shutdown(e->ends[0], SHUT_WR), 0);
+    return 0;
+}
+
+static int all_echo(void *arg)
+{
+    MF_SCOPE(s);
+
+    (void)arg;
+    for (int i = 0; i < PAIRS; i++) {
+        EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, echoes[i].ends), 0);
+        EXPECT_EQ(mf_go(&s, answers, &echoes[i]), 0);
+        EXPECT_EQ(mf_go(&s, asks, &echoes[i]), 0);
+    }
+    return mf_scope_close(&s);
+}
+
+static void echo(int workers, int *ret_least, int *ret_most)
+{
+    struct rlimit files;
+
+    EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &files), 0);
+    files.rlim_cur = files.rlim_max;
+    if (files.rlim_cur < 2 * PAIRS + 100)
+        MFI_SKIP("too few file descriptors are allowed");
+    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &files), 0);
+    EXPECT_EQ(run_on(workers, all_echo, NULL), 0);
+    *ret_least = INT32_MAX;
+    *ret_most = 0;
+    for (int i = 0; i < PAIRS; i++) {
+        int n = mfi_load_acq(&echoes[i].n);
+
+        if (n < *ret_least)
+            *ret_least = n;
+        if (n > *ret_most)
+            *ret_most = n;
+    }
+}
+
+MFI_TEST(a_thousand_pairs_progress_alike)
+{
+    int least, most;
+
+    echo(1, &least, &most);
+    EXPECT_GT(least, 0);
+    EXPECT_LE(most, 4 * least);
+}
+
+/* How much CPU each worker gets is for the kernel and other processes to say. */
+MFI_TEST(a_thousand_pairs_all_progress_on_two_workers)
+{
+    int least, most;
+
+    echo(2, &least, &most);
+    EXPECT_GT(least, ECHOES / 50);
+}
