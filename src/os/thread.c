@@ -111,7 +111,7 @@ static int word_rc;
 
 static void word_gone(void *word)
 {
-    mfi_load_acq(&word_destroy)(word);
+    mfi_load_acq (&word_destroy)(word);
 }
 
 static void word_init(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* check.c - see check.h. A walk that finds something wrong aborts with a dump. */
+/* check.c - see check.h. What a walk finds wrong ends in an abort and a dump. */
 #include "sched/check.h"
 
 #include "base/assert.h"

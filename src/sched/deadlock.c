@@ -20,16 +20,26 @@ static struct {
     uint32_t fd;   /* somebody waited for it when we looked last */
 } seen;
 
+static struct worker *worker(int i)
+{
+    return mfi_load_acq(&mfi_sched.workers[i]);
+}
+
 void mfi_deadlock_watch(mf_task *first)
 {
     if (first != NULL)
         seen.phase = CALM;
     mfi_store_rel(&mfi_deadlock_first, first);
+    mfi_deadlock_again(); /* it may wait already */
 }
 
-static struct worker *worker(int i)
+void mfi_deadlock_again(void)
 {
-    return mfi_load_acq(&mfi_sched.workers[i]);
+    /* The hope, then nr_idle; the last worker: nr_idle, then hope (Dekker). */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (mfi_load_acq(&mfi_deadlock_first) != NULL &&
+        mfi_load_acq(&mfi_sched.nr_idle) == (uint32_t)mfi_sched.nr_workers)
+        mfi_poller_ring(&worker(0)->poller);
 }
 
 static bool timer_armed(void)

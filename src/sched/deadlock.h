@@ -16,6 +16,9 @@
  *            worker has begun to sleep once more; it had nothing in its hands
  *            then, and nothing new can have come
  *
+ * A thread of the program's own that ends is not noticed: then the report fails
+ * to come, as it does where the C library has a thread of its own.
+ *
  * Costs a worker that sleeps one load and one store; the last one to sleep also
  * a look at the wheels and at one fd that somebody waits for.
  */
@@ -29,6 +32,12 @@ extern _Atomic(mf_task *) mfi_deadlock_first;
 
 /* From the mf_run thread: before its join of the first task, and after. */
 void mfi_deadlock_watch(mf_task *first);
+
+/*
+ * What was hope is gone (the last offloaded function has ended), perhaps after
+ * the last worker has looked: have one look again. Any thread.
+ */
+void mfi_deadlock_again(void);
 
 void mfi_deadlock_look(void);
 

@@ -88,7 +88,7 @@ static void landed(void *arg)
 
 static _Noreturn void leave(struct running *me)
 {
-    /* While their memory is: a cleanup runs on the stack below its own frame. */
+    /* While their memory is: a cleanup runs on the stack below its frame. */
     drop_scopes(me);
     me->unwind.root = me->root;
     me->unwind.landed = landed;

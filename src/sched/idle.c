@@ -14,15 +14,22 @@
 #include "sched/park.h"
 #include "sched/worker.h"
 
-/* Take a share of the inject queue into the ring; one of it is the result. */
+/*
+ * Take a share of the inject queue into the ring; one of it is the result. At
+ * most half of the ring's room: a ring that overflows sends those back who have
+ * waited longest, and the poller wants room too. One even where there is none:
+ * a ring that is always full must not keep the others out.
+ */
 mf_task *mfi_take_injected(struct worker *w)
 {
     uint32_t n = mfi_load_rlx(&mfi_sched.inject.n);
     uint32_t share = n == 0 ? 1 : (n - 1) / (uint32_t)mfi_sched.nr_workers + 1;
+    uint32_t room = RING_LEN - mfi_ring_size(&w->q);
+    uint32_t most = room > 2 ? room / 2 : 1;
     mf_task *t, *next, *first;
 
-    if (share > RING_LEN / 2)
-        share = RING_LEN / 2;
+    if (share > most)
+        share = most;
     first = mfi_inject_pop(&mfi_sched.inject, share, &n);
     if (first == NULL)
         return NULL;
@@ -61,6 +68,14 @@ static mf_task *steal(struct worker *w)
             return t;
     }
     return NULL;
+}
+
+static void start_searching(struct worker *w)
+{
+    if (!w->searching) {
+        w->searching = true;
+        mfi_add_sc(&mfi_sched.nr_searching, 1u);
+    }
 }
 
 static bool work_anywhere(struct worker *w)
@@ -125,8 +140,7 @@ mf_task *mfi_search(struct worker *w)
         if (2 * mfi_load_rlx(&mfi_sched.nr_searching) >=
             (uint32_t)mfi_sched.nr_workers)
             return NULL;
-        w->searching = true;
-        mfi_add_sc(&mfi_sched.nr_searching, 1u);
+        start_searching(w);
     }
     for (int round = 0; round < ROUNDS; round++) {
         if ((t = steal(w)) != NULL || (t = mfi_take_injected(w)) != NULL)
@@ -160,6 +174,8 @@ void mfi_sleep_until_woken(struct worker *w)
     mfi_idle_enter(w);
     atomic_thread_fence(memory_order_seq_cst); /* nr_idle before the look */
     if (work_anywhere(w)) {
+        /* Pushed while we still searched, so nobody was woken: our duty. */
+        start_searching(w);
         (void)mfi_idle_leave(w);
         return;
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "os/futex.h"
+#include "sched/deadlock.h"
 #include "sched/park.h"
 
 enum job_state { JOB_WAITED, JOB_DONE, JOB_LEFT };
@@ -72,6 +73,7 @@ static void ended(void)
     if (last) {
         mfi_add_sc(&pool.drained, 1u);
         mfi_futex_wake(&pool.drained, INT32_MAX);
+        mfi_deadlock_again();
     }
 }
 

@@ -122,8 +122,8 @@ void mfi_sched_pushed(struct worker *w)
 
 /*
  * A foreign thread that has queued a task still touches workers when the task
- * may have run already, and all may be over: a stop waits for the guests. Before
- * the push the task keeps the runtime from stopping.
+ * may have run already and all may be over: a stop waits for the guests. Until
+ * the push it is the task that keeps the runtime from stopping.
  */
 static void guest_comes(struct worker *self)
 {

@@ -56,8 +56,11 @@ enum task_held {
     HELD_COUNTED = 2, /* its scope has counted it out */
 };
 
-enum { TASK_COPY_LEN = 48, PINNED_NOWHERE = 0xffff,
-       PINNED_FOR_LIFE = 1 << 30 /* MF_TASK_PINNED */ };
+enum {
+    TASK_COPY_LEN = 48,
+    PINNED_NOWHERE = 0xffff,
+    PINNED_FOR_LIFE = 1 << 30 /* MF_TASK_PINNED */
+};
 
 struct mf_task {
     struct mf_task *next;
@@ -110,7 +113,7 @@ struct running {
     void *arg;
     mf_fn *fn;
     struct defer *defers;
-    uint32_t pins; /* mf_pin not undone, or PINNED_FOR_LIFE and more */
+    uint32_t pins;         /* mf_pin not undone, or PINNED_FOR_LIFE and more */
     int32_t budget;        /* calls that need not wait, until it yields */
     const char *waits_for; /* for the dump; NULL: runs or is ready */
     uintptr_t root;        /* an address above all its frames */

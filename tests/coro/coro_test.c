@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* coro_test.c - coroutines by hand: what a switch keeps, and what it hands on. */
+/* coro_test.c - coroutines by hand: what a switch keeps and hands on. */
 #include "coro/coro.h"
 
 #include <string.h>

@@ -39,7 +39,7 @@ __attribute__((noinline)) void give_way()
     mf_sleep(MF_USEC(20)) < 0 ? void() : void();
 }
 
-/* Each task handles exceptions of its own, nested, while others handle theirs. */
+/* Each task handles exceptions of its own, nested, while others do so too. */
 int throws_and_suspends(void *arg)
 {
     long me = reinterpret_cast<long>(arg);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tasks.c - what the debuggers look at: two tasks on one worker that take turns,
- * a few frames deep, through every kind of switch.
+ * tasks.c - what debuggers look at: two tasks on one worker that take turns, a
+ * few frames deep, through every kind of switch.
  */
 #include <errno.h>
 #include <mayfly.h>

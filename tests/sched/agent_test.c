@@ -220,9 +220,9 @@ MFI_TEST(threads_and_tasks_woken_by_one_call_all_wake)
     for (int i = 0; i < TASKS; i++)
         EXPECT_EQ(mf_go(mf_root(), task_walks, NUMBER(i + 1)), 0);
     for (int i = 0; i < THREADS; i++)
-        EXPECT_EQ(pthread_create(&threads[i], NULL, thread_walks,
-                                 NUMBER(i + 101)),
-                  0);
+        EXPECT_EQ(
+            pthread_create(&threads[i], NULL, thread_walks, NUMBER(i + 101)),
+            0);
     EXPECT_EQ(pthread_create(&fire[0], NULL, fires_even, NULL), 0);
     EXPECT_EQ(pthread_create(&fire[1], NULL, fires_odd, NULL), 0);
     for (int i = 0; i < 2; i++)
@@ -286,8 +286,8 @@ MFI_TEST(ready_deadline_and_cancel_race_for_a_thread)
 
 static void *fails_in_words(void *arg)
 {
-    EXPECT_EQ(mf_start(MF_OPTIONS(.workers = -1)), arg != NULL ? -EBUSY
-                                                               : -EINVAL);
+    EXPECT_EQ(mf_start(MF_OPTIONS(.workers = -1)),
+              arg != NULL ? -EBUSY : -EINVAL);
     if (arg == NULL)
         EXPECT_STR_HAS(mf_explain(-EINVAL), "workers");
     EXPECT_EQ(mf_sleep(1), 0);

@@ -140,8 +140,8 @@ static int cancel_came_first(void *arg)
     (void)arg;
     for (int own = 0; own < 2; own++) {
         MF_SCOPE(outer);
-        EXPECT_EQ(mf_scope_open(&s, MF_SCOPE_OPTIONS(
-                                        .deadline = mf_after(MF_MSEC(10)))),
+        EXPECT_EQ(mf_scope_open(
+                      &s, MF_SCOPE_OPTIONS(.deadline = mf_after(MF_MSEC(10)))),
                   0);
         mf_scope_cancel(own != 0 ? &s : &outer);
         EXPECT_EQ(mf_yield(), -ECANCELED);

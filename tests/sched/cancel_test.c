@@ -12,7 +12,7 @@ static int forty_two(void *arg)
     return 42;
 }
 
-/* Each would succeed at once, or for its own reason fail, but for the cancel. */
+/* Each would succeed at once, or fail for its own reason. */
 static void all_calls_answer_canceled(mf_scope *s)
 {
     mf_event fired = {{0}};

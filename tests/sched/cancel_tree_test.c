@@ -189,16 +189,15 @@ static int level(void *arg)
     struct level l;
 
     memset(l.alive, 0, sizeof l.alive);
-    EXPECT_EQ(mf_scope_open(&l.scope, MF_SCOPE_OPTIONS(
-                                          .grace = depth % 2 * MF_USEC(50))),
+    EXPECT_EQ(mf_scope_open(&l.scope,
+                            MF_SCOPE_OPTIONS(.grace = depth % 2 * MF_USEC(50))),
               0);
     storm.scopes[depth] = &l.scope;
     storm.tasks[depth] = mf_self();
     for (int i = 0; i < 3; i++)
         (void)mf_go(&l.scope, writes_to_its_opener, &l);
     storm.nr_open++;
-    if (depth + 1 < LEVELS &&
-        mf_go(&l.scope, level, NUMBER(depth + 1)) != 0)
+    if (depth + 1 < LEVELS && mf_go(&l.scope, level, NUMBER(depth + 1)) != 0)
         storm.nr_open += LEVELS - 1 - depth; /* they will not come */
     /* None may close before all cancellers are done with the pointers. */
     MF_SHIELD(MF_NEVER)
@@ -272,7 +271,7 @@ static int opens_a_nest(void *arg)
     }
     for (int i = 0; i < 200; i++)
         EXPECT_EQ(mf_yield(), 0); /* let them sleep */
-    m->task = mf_self(); /* of the second, who comes later */
+    m->task = mf_self();          /* of the second, who comes later */
     m->met = 0;
     if (++m->ready % 2 == 0)
         m->round++;

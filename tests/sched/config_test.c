@@ -9,10 +9,9 @@
 #include "mem/stack.h"
 #include "sched/help.h"
 
-static const char *const names[] = {"MF_WORKERS",     "MF_STACK_SIZE",
-                                    "MF_STEAL",       "MF_PIN_WORKERS",
-                                    "MF_HOG_MS",      "MF_OFFLOAD_THREADS",
-                                    "MF_BACKEND",     "MF_GUARD"};
+static const char *const names[] = {
+    "MF_WORKERS", "MF_STACK_SIZE",      "MF_STEAL",   "MF_PIN_WORKERS",
+    "MF_HOG_MS",  "MF_OFFLOAD_THREADS", "MF_BACKEND", "MF_GUARD"};
 
 static void clear_environment(void)
 {
@@ -110,8 +109,8 @@ static void names_the_variable(const char *name, const char *text)
 
 MFI_TEST(a_variable_that_makes_no_sense_is_named)
 {
-    static const char *const numbers[] = {"x", "-1", "1x", "99999999999999999",
-                                          " ", "0x10", "1.5"};
+    static const char *const numbers[] = {
+        "x", "-1", "1x", "99999999999999999", " ", "0x10", "1.5"};
 
     for (size_t i = 0; i < 6; i++)
         for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)

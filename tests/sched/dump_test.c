@@ -35,20 +35,18 @@ static int dumps(void *arg)
 
     (void)arg;
     EXPECT_EQ(pipe(ends), 0);
-    EXPECT_EQ(mf_spawn(&s, deeper, NULL, MF_TASK_OPTIONS(.name = "child"),
-                       NULL),
-              0);
-    EXPECT_EQ(mf_spawn(&s, parks, NULL, MF_TASK_OPTIONS(.name = "parker"),
-                       NULL),
-              0);
-    EXPECT_EQ(mf_spawn(&s, returns_arg, NULL,
-                       MF_TASK_OPTIONS(.name = "gone"), &ended),
+    EXPECT_EQ(
+        mf_spawn(&s, deeper, NULL, MF_TASK_OPTIONS(.name = "child"), NULL), 0);
+    EXPECT_EQ(
+        mf_spawn(&s, parks, NULL, MF_TASK_OPTIONS(.name = "parker"), NULL), 0);
+    EXPECT_EQ(mf_spawn(&s, returns_arg, NULL, MF_TASK_OPTIONS(.name = "gone"),
+                       &ended),
               0);
     EXPECT_EQ(mf_go_when(&s, ends[0], POLLIN, MF_NEVER, returns_arg, NULL), 0);
     EXPECT_EQ(mf_sleep(MF_MSEC(2)), 0);
-    EXPECT_EQ(mf_spawn(&s, returns_arg, NULL, MF_TASK_OPTIONS(.name = "new"),
-                       NULL),
-              0);
+    EXPECT_EQ(
+        mf_spawn(&s, returns_arg, NULL, MF_TASK_OPTIONS(.name = "new"), NULL),
+        0);
     mfi_dump();
     _exit(0);
 }

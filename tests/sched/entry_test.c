@@ -127,9 +127,9 @@ static int bad_stack_sizes(void *arg)
     EXPECT_EQ(mf_spawn(&s, returns_arg, NULL,
                        MF_TASK_OPTIONS(.stack_size = SIZE_MAX), NULL),
               -EINVAL);
-    EXPECT_EQ(mf_spawn(&s, returns_arg, NULL, MF_TASK_OPTIONS(.stack_size = 1),
-                       NULL),
-              0);
+    EXPECT_EQ(
+        mf_spawn(&s, returns_arg, NULL, MF_TASK_OPTIONS(.stack_size = 1), NULL),
+        0);
     return mf_scope_close(&s);
 }
 

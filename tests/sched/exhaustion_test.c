@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * exhaustion_test.c - no threads, no fds, no io_uring: errors, and nothing left.
+ * exhaustion_test.c - no threads, fds or io_uring: errors, and nothing left.
  *
  * A limit on threads does not hold for root, so these tests become another
  * user, one that nothing else runs as.

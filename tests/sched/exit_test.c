@@ -278,8 +278,8 @@ static void runs_over_the_stack(char (*mark)[4])
 
 static int leaves_open_scopes(void *arg)
 {
-    char mark[4]
-        __attribute__((__unused__, __cleanup__(runs_over_the_stack))) = "z";
+    char mark[4] __attribute__((__unused__, __cleanup__(runs_over_the_stack))) =
+        "z";
     MF_SCOPE(outer);
 
     alive = 0;

@@ -61,7 +61,8 @@ static int overflows_by_a_frame(void *arg)
     return big_frame(&depth);
 }
 
-__attribute__((__noinline__)) static void write_to(volatile int *where)
+__attribute__((__noinline__, __no_sanitize__("undefined"))) static void
+write_to(volatile int *where)
 {
     *where = 1;
 }
@@ -77,7 +78,7 @@ static int writes_to_null(void *arg)
 
 /* ---- how it is run ------------------------------------------------------ */
 
-/* The task stands between others, so that the report must pick the right one. */
+/* The task stands among others, so the report must pick the right one. */
 static int among_others(void *arg)
 {
     mf_task *t;

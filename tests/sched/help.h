@@ -22,11 +22,11 @@ HELPER int run_on(int n, mf_fn *fn, void *arg)
 }
 
 /* Let others run until cond; in a cancelled task too. */
-#define WAIT_UNTIL(cond)            \
- do {                               \
-  MF_SHIELD(MF_NEVER)               \
-  while (!(cond))                   \
-   EXPECT_EQ(mf_sleep(20000), 0);   \
+#define WAIT_UNTIL(cond)          \
+ do {                             \
+  MF_SHIELD(MF_NEVER)             \
+  while (!(cond))                 \
+   EXPECT_EQ(mf_sleep(20000), 0); \
  } while (0)
 
 /* Marsaglia 2003, "Xorshift RNGs". */

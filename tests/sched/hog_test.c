@@ -66,7 +66,7 @@ static int other_worker(void)
     return 2 - mfi_worker()->index;
 }
 
-/* Run fn on the other worker, which computes sooner or later; keep this free. */
+/* Run fn on the other worker, to compute sooner or later; keep this free. */
 static void run_there(mf_fn *fn)
 {
     MF_SCOPE(s);

@@ -141,10 +141,19 @@ static void race(int workers, uint32_t kinds, int rounds)
 }
 
 /* One test for each number of workers. */
-#define RACES(name, seconds, kinds, rounds)                                 \
- MFI_TEST_T(name##_on_1_worker, seconds) { race(1, (kinds), (rounds)); }    \
- MFI_TEST_T(name##_on_2_workers, seconds) { race(2, (kinds), (rounds)); }   \
- MFI_TEST_T(name##_on_4_workers, seconds) { race(4, (kinds), (rounds)); }   \
+#define RACES(name, seconds, kinds, rounds) \
+ MFI_TEST_T(name##_on_1_worker, seconds)    \
+ {                                          \
+  race(1, (kinds), (rounds));               \
+ }                                          \
+ MFI_TEST_T(name##_on_2_workers, seconds)   \
+ {                                          \
+  race(2, (kinds), (rounds));               \
+ }                                          \
+ MFI_TEST_T(name##_on_4_workers, seconds)   \
+ {                                          \
+  race(4, (kinds), (rounds));               \
+ }                                          \
  _Static_assert(1, "a semicolon follows")
 
 #endif

@@ -121,7 +121,7 @@ static int joins_and_joins(void *arg)
         EXPECT_EQ(mf_join(t, NULL, MF_NEVER), 0);
         mf_task_release(t);
     }
-    EXPECT_GE(mfi_load_acq(&nr_runs) - before, N / (2 * SLOT_STREAK));
+    EXPECT_GE(mfi_load_acq(&nr_runs) - before, N / 40);
     mfi_store_rel(&over, true);
     return mf_scope_close(&s);
 }
@@ -167,9 +167,9 @@ static int plays_beside_another(void *arg)
     others = mfi_load_acq(&nr_runs) - others;
     mfi_store_rel(&over, true);
     EXPECT_EQ(mf_scope_close(&s), 0);
-    /* Two switches a ping, and one in SLOT_STREAK is for the ring. */
-    EXPECT_GE(others, 2 * PINGS / SLOT_STREAK / 2);
-    EXPECT_LE(others, 2 * PINGS / SLOT_STREAK * 4);
+    /* Two switches a ping, of which one in 16 is for the ring. */
+    EXPECT_GE(others, PINGS / 16);
+    EXPECT_LE(others, PINGS / 2);
     return 0;
 }
 
@@ -250,6 +250,8 @@ static int spawns_beside_yielders(void *arg)
     (void)arg;
     for (int i = 0; i < 2; i++)
         EXPECT_EQ(mf_go(&s, counts_and_yields, &yields), 0);
+    for (int i = 0; i < 10 * FRESH_EVERY; i++) /* until both have begun */
+        EXPECT_EQ(mf_yield(), 0);
     for (int i = 0; i < 50; i++) {
         size_t before = nr_said;
         int from;

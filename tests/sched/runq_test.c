@@ -92,7 +92,8 @@ MFI_TEST(more_batches_than_there_is_room_for_are_joined_and_none_is_lost)
     for (int i = 0; i < MANY; i++) {
         long k = index_of(mfi_fresh_pop(&q, i % 2 == 0));
 
-        EXPECT(i != 0 || k == 0);        EXPECT(k >= 0 && !seen[k]);
+        EXPECT(i != 0 || k == 0);
+        EXPECT(k >= 0 && !seen[k]);
         seen[k] = true;
     }
     EXPECT(mfi_fresh_pop(&q, false) == NULL);

@@ -35,7 +35,7 @@ static int checks_its_copy(void *arg)
     EXPECT_EQ(mf_yield(), 0);
     for (size_t i = 1; i < len; i++)
         EXPECT_EQ(p[i], (unsigned char)(i * 7));
-    memset(p, 0xee, len); /* it is writable, */
+    memset(p, 0xee, len);                  /* it is writable, */
     EXPECT_EQ(mf_defer(still_mine, p), 0); /* and alive until the last defer */
     EXPECT_EQ(mf_sleep(MF_USEC(20)), 0);
     return 0;
@@ -226,11 +226,11 @@ static int skips(void *arg)
 
         ran = 0;
         EXPECT_EQ(mf_scope_open(&s, NULL), 0);
-        EXPECT_EQ(mf_spawn(&s, counts, &a,
-                           MF_TASK_OPTIONS(.copy_len = copy[i / 2],
-                                           .flags = flags),
-                           &t),
-                  0);
+        EXPECT_EQ(
+            mf_spawn(&s, counts, &a,
+                     MF_TASK_OPTIONS(.copy_len = copy[i / 2], .flags = flags),
+                     &t),
+            0);
         mf_scope_cancel(&s);
         MF_SHIELD(MF_NEVER)
         EXPECT_EQ(mf_join(t, &rc, MF_NEVER), 0);

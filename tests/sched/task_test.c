@@ -154,9 +154,9 @@ static int join_races(void *arg)
         mf_task *t;
         MF_SCOPE(s);
 
-        EXPECT_EQ(mf_spawn(&s, ends_at_once, NUMBER(chance(&seed, 3000)), NULL,
-                           &t),
-                  0);
+        EXPECT_EQ(
+            mf_spawn(&s, ends_at_once, NUMBER(chance(&seed, 3000)), NULL, &t),
+            0);
         for (int k = 0; k < 3; k++)
             EXPECT_EQ(mf_go(&s, joins_within, t), 0);
         EXPECT_EQ(mf_scope_close(&s), 0);
@@ -267,9 +267,9 @@ static int identities(void *arg)
     MF_SCOPE(s);
 
     (void)arg;
-    EXPECT_EQ(mf_spawn(&s, says_who, &self[0], MF_TASK_OPTIONS(.name = "one"),
-                       &t[0]),
-              0);
+    EXPECT_EQ(
+        mf_spawn(&s, says_who, &self[0], MF_TASK_OPTIONS(.name = "one"), &t[0]),
+        0);
     EXPECT_EQ(mf_spawn(&s, says_who, &self[1], MF_TASK_OPTIONS(.site = MF_HERE),
                        &t[1]),
               0);

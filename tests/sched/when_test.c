@@ -54,9 +54,8 @@ static int by_readiness(void *arg)
     /* Ready already. */
     EXPECT_EQ(mf_go_when(&s, ends[0], POLLIN, MF_NEVER, looks, NUMBER(ends[0])),
               0);
-    EXPECT_EQ(mf_go_when(&s, ends[1], POLLOUT, MF_NEVER, looks,
-                         NUMBER(ends[0])),
-              0);
+    EXPECT_EQ(
+        mf_go_when(&s, ends[1], POLLOUT, MF_NEVER, looks, NUMBER(ends[0])), 0);
     EXPECT_EQ(mf_scope_close(&s), 0);
     EXPECT_EQ(started, 3);
     close_pipe(ends);
@@ -107,9 +106,9 @@ static int by_cancel(void *arg)
 
         started = 0;
         EXPECT_EQ(mf_scope_open(&s, NULL), 0);
-        EXPECT_EQ(mf_go_when(&s, ends[0], POLLIN, MF_NEVER, looks,
-                             NUMBER(ends[0])),
-                  0);
+        EXPECT_EQ(
+            mf_go_when(&s, ends[0], POLLIN, MF_NEVER, looks, NUMBER(ends[0])),
+            0);
         if (i % 2 != 0)
             spin(2000);
         mf_scope_cancel(&s);
