@@ -94,6 +94,20 @@ static int task_wait(struct op *op)
                     op->flag == FD_IN ? "an fd to read" : "an fd to write");
 }
 
+/*
+ * There is no registration, and somebody may wait who counted on ours: as if
+ * there had been an edge, so that they find out themselves.
+ */
+static void pass_on_failure(struct op *op)
+{
+    struct wake_list woken;
+
+    mfi_wake_list_init(&woken);
+    mfi_fd_edge(mfi_fd_data(op->fd, op->rec), EPOLLIN | EPOLLOUT | EPOLLPRI,
+                &woken, NULL);
+    mfi_wake(&woken);
+}
+
 int mfi_op_wait(struct op *op)
 {
     struct fd_waiter fw = {.flags = op->flag,
@@ -110,8 +124,10 @@ int mfi_op_wait(struct op *op)
         mfi_or_acqrel(&op->rec->ready, op->flag);
         return MFI_OP_AGAIN;
     }
-    if (w != NULL && (rc = mfi_poller_watch(&w->poller, op->fd, op->rec)) < 0)
+    if (w != NULL && (rc = mfi_poller_watch(&w->poller, op->fd, op->rec)) < 0) {
+        pass_on_failure(op);
         return rc;
+    }
     fw.w.parker = &op->agent->parker;
     mfi_park_arm(op->agent);
     if (!mfi_fd_wait(op->rec, &fw)) {

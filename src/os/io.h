@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "os/syscall.h"
 
@@ -61,7 +62,11 @@ static inline long mfi_os_sendmsg(int fd, const struct msghdr *msg, int flags)
 
 static inline int mfi_os_close(int fd)
 {
+#if MFI_OS_TSAN
+    return close(fd) < 0 ? -errno : 0;
+#else
     return (int)mfi_sys1(SYS_close, fd);
+#endif
 }
 
 static inline int mfi_os_fcntl(int fd, int cmd, long arg)

@@ -13,21 +13,42 @@
 # define MADV_GUARD_REMOVE  103
 #endif
 
-/* Private zeroed pages, lazily committed and never counted as promised. */
-static inline int mfi_map_pages(size_t len, void **ret_base)
+/* mmap(2) with an address of the kernel's choice. */
+static inline int mfi_os_mmap(size_t len, int prot, int flags, int fd,
+                              long offset, void **ret_base)
 {
-    long rc = mfi_sys6(SYS_mmap, 0, MFI_L(len), PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+#if MFI_OS_TSAN
+    void *base = mmap(NULL, len, prot, flags, fd, offset);
+
+    if (base == MAP_FAILED)
+        return -errno;
+    *ret_base = base;
+    return 0;
+#else
+    long rc = mfi_sys6(SYS_mmap, 0, MFI_L(len), prot, flags, fd, offset);
 
     if (rc < 0 && rc > -4096)
         return (int)rc;
     *ret_base = (void *)rc;
     return 0;
+#endif
+}
+
+/* Private zeroed pages, lazily committed and never counted as promised. */
+static inline int mfi_map_pages(size_t len, void **ret_base)
+{
+    return mfi_os_mmap(len, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0,
+                       ret_base);
 }
 
 static inline int mfi_unmap(void *base, size_t len)
 {
+#if MFI_OS_TSAN
+    return munmap(base, len) < 0 ? -errno : 0;
+#else
     return (int)mfi_sys2(SYS_munmap, base, len);
+#endif
 }
 
 static inline int mfi_advise(void *base, size_t len, int advice)

@@ -16,6 +16,21 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 
+/*
+ * TSan knows what it sees in libc: memory and descriptors that the kernel gives
+ * out again would look like races. So there, and only there, libc is asked.
+ */
+#if defined(__SANITIZE_THREAD__)
+# define MFI_OS_TSAN 1
+#elif defined(__has_feature)
+# if __has_feature(thread_sanitizer)
+#  define MFI_OS_TSAN 1
+# endif
+#endif
+#ifndef MFI_OS_TSAN
+# define MFI_OS_TSAN 0
+#endif
+
 #ifdef __clang_analyzer__
 /* It does not see what the asm writes: let it be a call it knows nothing of. */
 long mfi_sys6(long nr, long a, long b, long c, long d, long e, long f);

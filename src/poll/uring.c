@@ -34,13 +34,8 @@ static int setup(struct io_uring_params *p)
 
 static int map_ring(int fd, size_t len, uint64_t what, void **ret_base)
 {
-    long rc = mfi_sys6(SYS_mmap, 0, MFI_L(len), PROT_READ | PROT_WRITE,
-                       MAP_SHARED | MAP_POPULATE, fd, MFI_L(what));
-
-    if (rc < 0 && rc > -4096)
-        return (int)rc;
-    *ret_base = (void *)rc;
-    return 0;
+    return mfi_os_mmap(len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+                       fd, (long)what, ret_base);
 }
 
 static int map_all(struct uring *r, const struct io_uring_params *p)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* check.c - see check.h. What a walk finds wrong ends in an abort and a dump. */
+/* check.c - see check.h. What a walk finds wrong ends the process. */
 #include "sched/check.h"
 
 #include "base/assert.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* unwind_test.c - leaving a coroutine from a depth: what runs, where it ends. */
+/* unwind_test.c - leaving a coroutine from a depth: what runs, to where. */
 #include "coro/unwind.h"
 
 #include <string.h>

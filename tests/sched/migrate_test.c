@@ -4,9 +4,10 @@
  *
  * The trap: the address of a thread-local, errno among them, is constant for a
  * compiler, so it is kept over a call that moved the task, and then belongs to
- * another thread. The runtime asks anew each time (mfi_arch_self). There are two
- * carriers, pinned to a worker each: the one the task is not on wakes it, and a
- * task is made ready on the worker of whoever wakes it.
+ * another thread. The runtime asks anew each time (mfi_arch_self).
+ *
+ * There are two carriers, pinned to a worker each: the one the task is not on
+ * wakes it, and a task is made ready on the worker of whoever wakes it.
  */
 #include "sched/worker.h"
 

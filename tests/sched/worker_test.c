@@ -162,14 +162,14 @@ MFI_TEST(tasks_that_compute_spread_over_the_workers)
 MFI_TEST(tasks_from_a_plain_thread_spread_over_the_workers)
 {
     EXPECT_EQ(mf_start(MF_OPTIONS(.workers = 4, .hog_time = -1)), 0);
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < 600; i++) {
         MF_SCOPE(s);
         at_once = 0;
         for (int k = 0; k < 4; k++)
             EXPECT_EQ(mf_go(&s, needs_the_others, NUMBER(4)), 0);
         EXPECT_EQ(mf_scope_close(&s), 0);
-        if (i % 2 == 0)
-            usleep(1000);
+        if (i % 8 == 0)
+            usleep(300);
     }
     EXPECT_EQ(mf_stop(MF_NEVER), 0);
 }
