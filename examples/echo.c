@@ -90,6 +90,7 @@ int main(int argc, char **argv)
     sigaddset(&set, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     pthread_create(&watcher, NULL, watch_signals, &set);
+    pthread_detach(watcher);
     snprintf(where, sizeof where, "0.0.0.0:%ld", port);
     if ((rc = mf_run(server, where, MF_OPTIONS(.workers = (int)workers))) < 0)
         fprintf(stderr, "echo: %s\n", mf_explain(rc));

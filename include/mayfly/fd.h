@@ -52,7 +52,7 @@ int mf_writev_all(int fd, struct iovec *iov, int n,
 /*
  * Wait until fd is ready for poll_events (POLLIN, POLLOUT, POLLPRI). Returns
  * the events that are there (> 0), POLLERR and POLLHUP among them unasked. Of
- * the fd's own timeouts the one for reading counts if POLLIN alone is asked for.
+ * the fd's own timeouts that for reading counts if POLLIN alone is asked for.
  */
 int mf_wait_fd(int fd, short poll_events, mf_deadline deadline) MF_MUST_CHECK;
 

@@ -41,8 +41,8 @@ typedef struct mf_options {
  *
  * Returns fn's result (-ECANCELED or -ENOTRECOVERABLE if it was cancelled or
  * panicked), or why it did not start: -EINVAL, -EBUSY (it runs already),
- * -ENOMEM, -EMFILE, -EAGAIN (threads), -EDEADLK (called inside a task); where
- * a guard or backend was named that is not to be had: -ENOTSUP, -EPERM, -ENOSYS.
+ * -ENOMEM, -EMFILE, -EAGAIN (threads), -EDEADLK (called inside a task); where a
+ * guard or backend was named that is not to be had: -ENOTSUP, -EPERM, -ENOSYS.
  * Context: plain thread; blocks it. Cancel point: no.
  */
 int mf_run(mf_fn *fn, void *arg, const mf_options *opts);

@@ -206,7 +206,6 @@ static void print(char *buf, size_t len, const char *fmt, ...)
     va_list args;
 
     va_start(args, fmt);
-    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start was */
     vsnprintf(buf, len, fmt, args);
     va_end(args);
 }

