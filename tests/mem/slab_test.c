@@ -2,7 +2,9 @@
 /* slab_test.c - records are distinct, come back, and cross threads. */
 #include "mem/slab.h"
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
