@@ -16,6 +16,8 @@ const char *mf_strerror(int rc)
 
     if (rc >= 0)
         return "success";
+    if (rc < -4095) /* no errno */
+        return "unknown error";
 #ifdef __GLIBC__
     text = strerrordesc_np(-rc); /* static, untranslated, any thread */
 #else

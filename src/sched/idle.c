@@ -174,9 +174,9 @@ void mfi_sleep_until_woken(struct worker *w)
     mfi_idle_enter(w);
     atomic_thread_fence(memory_order_seq_cst); /* nr_idle before the look */
     if (work_anywhere(w)) {
+        (void)mfi_idle_leave(w);
         /* Pushed while we still searched, so nobody was woken: our duty. */
         start_searching(w);
-        (void)mfi_idle_leave(w);
         return;
     }
     mfi_deadlock_check();

@@ -82,7 +82,7 @@ static int cancels_growing_trees(void *arg)
     uint32_t seed = 99;
 
     (void)arg;
-    for (int i = 0; i < 600; i++) {
+    for (int i = 0; i < 300; i++) {
         MF_SCOPE(s);
         EXPECT_EQ(mf_go(&s, grows, NUMBER(4)), 0);
         for (uint32_t n = chance(&seed, 30); n > 0; n--)
@@ -245,8 +245,8 @@ static int storms(void *arg)
 MFI_TEST(cancels_of_every_level_at_once_lose_nobody)
 {
     EXPECT_EQ(run_on(1, storms, NUMBER(500)), 0);
-    EXPECT_EQ(run_on(2, storms, NUMBER(3000)), 0);
-    EXPECT_EQ(run_on(4, storms, NUMBER(3000)), 0);
+    EXPECT_EQ(run_on(2, storms, NUMBER(1200)), 0);
+    EXPECT_EQ(run_on(4, storms, NUMBER(1200)), 0);
 }
 
 /* ---- two walks over the same scopes ------------------------------------- */
@@ -312,7 +312,7 @@ static void *comes_by_task(void *arg)
 
 static int two_walks(void *arg)
 {
-    struct meeting m = {.last = MFI_TEST_TSAN ? 200 : 1500};
+    struct meeting m = {.last = MFI_TEST_TSAN ? 200 : 800};
     pthread_t thread[2];
 
     (void)arg;
@@ -375,7 +375,7 @@ static int closes_against_cancels(void *arg)
     uint32_t seed = 7;
 
     (void)arg;
-    for (int i = 0; i < 5000; i++) {
+    for (int i = 0; i < 2000; i++) {
         mf_scope s;
 
         EXPECT_EQ(mf_scope_open(&s, NULL), 0);

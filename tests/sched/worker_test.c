@@ -162,7 +162,7 @@ MFI_TEST(tasks_that_compute_spread_over_the_workers)
 MFI_TEST(tasks_from_a_plain_thread_spread_over_the_workers)
 {
     EXPECT_EQ(mf_start(MF_OPTIONS(.workers = 4, .hog_time = -1)), 0);
-    for (int i = 0; i < 600; i++) {
+    for (int i = 0; i < 250; i++) {
         MF_SCOPE(s);
         at_once = 0;
         for (int k = 0; k < 4; k++)
