@@ -283,13 +283,14 @@ static mf_event go_on;
 
 static int touches_its_stack(void *arg)
 {
-    volatile char frame[TOUCHED];
+    char frame[TOUCHED];
+    char *volatile p = frame; /* or clang takes the bytes apart */
 
     (void)arg;
     for (int i = 0; i < TOUCHED; i += 4096)
-        frame[i] = 1;
+        p[i] = 1;
     mfi_add_acqrel(&nr_touching, 1);
-    return mf_event_wait(&go_on, MF_NEVER) + frame[0] - 1;
+    return mf_event_wait(&go_on, MF_NEVER) + p[0] - 1;
 }
 
 static long resident(void)
