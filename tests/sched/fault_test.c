@@ -197,7 +197,7 @@ MFI_TEST(a_memory_fault_names_the_task_and_is_no_overflow)
     EXPECT_STR_HAS(out, "mayfly: memory fault in task 'parser' #");
     EXPECT_STR_HAS(out, "menu.c:42");
     EXPECT_GE(count_frames(), 3);
-    EXPECT(strstr(out, "overflow") == NULL);
+    EXPECT(strstr(out, "mayfly: stack overflow") == NULL);
 }
 
 /* ---- others' handlers --------------------------------------------------- */
