@@ -110,6 +110,9 @@ int mfi_test_dies(void (*fn)(void), char *out, size_t len);
 /* MF_TEST_TIMEOUT_SCALE (1 or more): how much slower than usual this run is. */
 int mfi_test_scale(void);
 
+/* Is it valgrind that runs us? It needs address space of its own. */
+int mfi_test_under_valgrind(void);
+
 void mfi_test_add(struct mfi_test *test);
 void mfi_test_skip(const char *reason) __attribute__((__noreturn__));
 void mfi_test_fail(const char *file, int line, const char *fmt, ...)

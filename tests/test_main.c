@@ -48,6 +48,14 @@ void mfi_test_add(struct mfi_test *test)
     tests_end = &test->next;
 }
 
+/* Without its headers: it preloads itself. */
+int mfi_test_under_valgrind(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+
+    return preload != NULL && strstr(preload, "valgrind") != NULL;
+}
+
 int mfi_test_scale(void)
 {
     const char *text = getenv("MF_TEST_TIMEOUT_SCALE");

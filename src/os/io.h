@@ -63,7 +63,10 @@ static inline long mfi_os_sendmsg(int fd, const struct msghdr *msg, int flags)
 static inline int mfi_os_close(int fd)
 {
 #if MFI_OS_TSAN
-    return close(fd) < 0 ? -errno : 0;
+    int saved = errno, rc = close(fd) < 0 ? -errno : 0;
+
+    errno = saved;
+    return rc;
 #else
     return (int)mfi_sys1(SYS_close, fd);
 #endif

@@ -18,12 +18,15 @@ static inline int mfi_os_mmap(size_t len, int prot, int flags, int fd,
                               long offset, void **ret_base)
 {
 #if MFI_OS_TSAN
+    int saved = errno, rc = 0;
     void *base = mmap(NULL, len, prot, flags, fd, offset);
 
     if (base == MAP_FAILED)
-        return -errno;
-    *ret_base = base;
-    return 0;
+        rc = -errno;
+    else
+        *ret_base = base;
+    errno = saved;
+    return rc;
 #else
     long rc = mfi_sys6(SYS_mmap, 0, MFI_L(len), prot, flags, fd, offset);
 
@@ -45,7 +48,10 @@ static inline int mfi_map_pages(size_t len, void **ret_base)
 static inline int mfi_unmap(void *base, size_t len)
 {
 #if MFI_OS_TSAN
-    return munmap(base, len) < 0 ? -errno : 0;
+    int saved = errno, rc = munmap(base, len) < 0 ? -errno : 0;
+
+    errno = saved;
+    return rc;
 #else
     return (int)mfi_sys2(SYS_munmap, base, len);
 #endif

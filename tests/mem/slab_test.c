@@ -156,14 +156,6 @@ MFI_TEST(records_move_between_threads)
     EXPECT_EQ(mfi_slabs_done(), 0);
 }
 
-/* Without its headers: it preloads itself. */
-static bool under_valgrind(void)
-{
-    const char *preload = getenv("LD_PRELOAD");
-
-    return preload != NULL && strstr(preload, "valgrind") != NULL;
-}
-
 MFI_TEST(out_of_memory_is_an_answer_and_passes)
 {
     struct rlimit limit;
@@ -172,7 +164,7 @@ MFI_TEST(out_of_memory_is_an_answer_and_passes)
 
     if (MFI_TEST_ASAN || MFI_TEST_TSAN)
         MFI_SKIP("shadow memory does not fit under a limit");
-    if (under_valgrind())
+    if (mfi_test_under_valgrind())
         MFI_SKIP("valgrind itself does not fit under a limit");
     EXPECT_EQ(getrlimit(RLIMIT_AS, &limit), 0);
     limit.rlim_cur = 64 << 20;

@@ -357,6 +357,8 @@ MFI_TEST(an_address_space_limit_is_an_error_and_passes)
 
     if (MFI_TEST_ASAN || MFI_TEST_TSAN)
         MFI_SKIP("shadow memory does not fit under a limit");
+    if (mfi_test_under_valgrind())
+        MFI_SKIP("valgrind itself does not fit under a limit");
     start();
     EXPECT_EQ(getrlimit(RLIMIT_AS, &limit), 0);
     limit.rlim_cur = 300u << 20;

@@ -32,8 +32,8 @@ static struct {
     _Atomic int nr_carriers; /* that have read once */
     mf_event event;
     _Atomic bool child_may_end;
-    int ends[2][2]; /* [i] is polled by worker i */
-    int pair;       /* the one to write to */
+    int ends[2][2];   /* [i] is polled by worker i */
+    _Atomic int pair; /* the one to write to */
 } g;
 
 static int worker_index(void)
@@ -53,7 +53,8 @@ static void wake(enum how way)
         mf_event_fire(&g.event);
         break;
     case BY_READ:
-        EXPECT_EQ(mf_write(g.ends[g.pair][1], "x", 1, MF_NEVER), 1);
+        EXPECT_EQ(mf_write(g.ends[mfi_load_acq(&g.pair)][1], "x", 1, MF_NEVER),
+                  1);
         break;
     case BY_JOIN:
     case BY_SCOPE:
@@ -105,7 +106,7 @@ static void suspend(enum how way)
         .size = sizeof there, .worker = 1 + other, .flags = MF_TASK_PINNED};
 
     mfi_store_rel(&g.child_may_end, false);
-    g.pair = other;
+    mfi_store_rel(&g.pair, other);
     g.event = (mf_event){{0}};
     mfi_store_rel(&g.from, worker_index());
     mfi_store_rel(&g.turn, 1 + (int)way);
