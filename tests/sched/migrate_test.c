@@ -71,7 +71,7 @@ static int carry(void *arg)
     char c;
 
     (void)arg;
-    /* Far enough away that it waits: that is what makes the fd this worker's. */
+    /* Late enough for it to wait: that makes the fd this worker's. */
     EXPECT_EQ(mf_read(g.ends[me][0], &c, 1, mf_after(MF_MSEC(20))), -ETIMEDOUT);
     EXPECT_NE(mfi_load_acq(&mfi_fd_peek(g.ends[me][0])->home), 0);
     mfi_add_acqrel(&g.nr_carriers, 1);
