@@ -31,7 +31,10 @@ check() { # program: valgrind finds nothing, and it ends well
 }
 
 for test in "$build"/tests/{base,arch,os,mem,coro}/*_test; do
-    case $test in *_nightly_test) continue ;; esac
+    # These two fault and ask for the impossible on purpose, which it reports.
+    case $test in
+    *_nightly_test | */os/map_test | */os/signal_test) continue ;;
+    esac
     [ ! -x "$test" ] || check "$test"
 done
 check "$build/tests/debug/tasks"
