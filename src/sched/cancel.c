@@ -227,7 +227,7 @@ int mf_cancelled(void)
 
 /* ---- shields ------------------------------------------------------------ */
 
-/* mf_shield: the limit outside, and 1 + the depth outside (0: ended). */
+/* mf_shield: the limit outside; 0 ended, 1 open, 2 its MF_SHIELD block ran. */
 
 mf_shield mf_shield_begin(mf_deadline limit)
 {
