@@ -9,6 +9,13 @@
 #include <mayfly/task.h>
 #include <mayfly/block.h>
 #include <mayfly/sync.h>
+#include <mayfly/chan.h>
+#include <mayfly/select.h>
+#include <mayfly/broadcast.h>
+#include <mayfly/cqueue.h>
+#include <mayfly/gen.h>
+#include <mayfly/local.h>
+#include <mayfly/signal.h>
 #include <mayfly/fd.h>
 #include <mayfly/net.h>
 

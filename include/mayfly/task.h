@@ -191,5 +191,53 @@ int mf_unpin(void);
  */
 int mf_cancelled(void);
 
+/* ---- several at once ----------------------------------------------------- */
+
+typedef struct mf_call {
+    mf_fn *fn;
+    void *arg;
+} mf_call;
+#ifdef __cplusplus
+#define MF_CALL(fn, arg) (mf_call{(fn), (arg)})
+#else
+#define MF_CALL(fn, arg) ((mf_call){(fn), (arg)})
+#endif
+
+/*
+ * Run n functions at once, each a task of its own, and wait for them all, in a
+ * scope with these options (NULL: fail-fast). Returns what closing the scope
+ * says: of MF_FAIL_FAST the first failure, of MF_RACE the first success, of
+ * MF_WAIT_ALL the first failure once all have ended; or why it could not start
+ * (those started are cancelled and awaited). n = 0 is 0; -EINVAL.
+ * Context: any. Suspends: yes. Cancel point: no (a cancel reaches the tasks).
+ */
+int mf_run_all(const mf_call *calls, int n, const mf_scope_options *opts);
+
+/*
+ * mf_join_all(MF_CALL(f, &a), MF_CALL(g, &b)): all of them; 0, or the first
+ * failure, which cancels the others. mf_race(...): the first success, which
+ * cancels the others; or, when all failed, the last failure.
+ */
+#define mf_join_all(...) MF_RUN_ALL_(MF_FAIL_FAST, __VA_ARGS__)
+#define mf_race(...) MF_RUN_ALL_(MF_RACE, __VA_ARGS__)
+
 MF_DECLS_END_
+
+#ifdef __cplusplus
+template <int N>
+static inline int mf_run_all_(const mf_call (&calls)[N], int mode)
+{
+    mf_scope_options opts;
+    opts.mode = mode;
+    return mf_run_all(calls, N, &opts);
+}
+#define MF_RUN_ALL_(how, ...) mf_run_all_({__VA_ARGS__}, (how))
+#else
+#define MF_RUN_ALL_(how, ...)                                                  \
+    mf_run_all((const mf_call[]){__VA_ARGS__},                                 \
+               (int)(sizeof((const mf_call[]){__VA_ARGS__}) /                  \
+                     sizeof(mf_call)),                                         \
+               MF_SCOPE_OPTIONS(.mode = (how)))
+#endif
+
 #endif

@@ -26,6 +26,9 @@
  *   4. a parker claimed from PARKED is on its claimer's wake list. A coroutine
  *      cannot run before it is taken off it; a thread, which may wake by itself
  *      (deadline, spurious wake-up, poll), waits for HANDED before it goes on
+ *   5. who was claimed from ARMED (EARLY) may go on while its claimer is still
+ *      inside the object's lock. Whoever is handed something by the claimer, or
+ *      frees the object next, takes that lock once before
  * The exception to 3 is the canceller: it finds the parker through the task,
  * whose record it holds locked, and may claim a *later* wait than it meant.
  * Hence a cancel only says "look": the truth is in the task's cancel word.
@@ -48,6 +51,7 @@ enum park_state { /* low bits of the word */
                   PARK_NO_CANCEL =
                       8, /* with ARMED, PARKED: a canceller keeps off */
                   PARK_HANDED = 16, /* with CLAIMED: off the wake list again */
+                  PARK_EARLY = 32,  /* with CLAIMED: claimed from ARMED */
                   PARK_REASON_SHIFT = 8,
 };
 
@@ -88,6 +92,12 @@ static inline enum park_reason mfi_parker_reason(const struct parker *p)
     return (enum park_reason)(mfi_load_acq(&p->word) >> PARK_REASON_SHIFT);
 }
 
+/* After the wait: its claimer may not be through with the object. */
+static inline bool mfi_parker_early(struct parker *p)
+{
+    return (mfi_load_rlx(&p->word) & PARK_EARLY) != 0;
+}
+
 enum claim { CLAIM_LOST, CLAIM_RUNNING, CLAIM_PARKED };
 
 /*
@@ -108,6 +118,7 @@ static inline enum claim mfi_parker_claim(struct parker *p,
             return CLAIM_LOST;
         if (mfi_cas_acqrel(&p->word, &seen,
                            PARK_CLAIMED |
+                               (state == PARK_ARMED ? PARK_EARLY : 0u) |
                                ((uint32_t)reason << PARK_REASON_SHIFT)))
             return state == PARK_PARKED ? CLAIM_PARKED : CLAIM_RUNNING;
     }

@@ -74,6 +74,8 @@ struct agent *mfi_agent_thread(void)
     ta->agent.inner = NULL;
     ta->agent.shields = 0;
     ta->agent.explain = NULL;
+    ta->agent.held = NULL;
+    ta->agent.locals = NULL;
     word = (uintptr_t)ta | 1; /* workers have the bit clear */
     if (mfi_thread_word_set((void *)word, give_back) < 0) {
         give_back((void *)word);

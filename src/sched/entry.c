@@ -31,6 +31,8 @@ static void begin(struct running *run, mf_task *t, mf_fn *fn, void *arg)
     run->agent.shields = 0;
     run->agent.shield_limit = 0;
     run->agent.inner = NULL;
+    run->agent.held = NULL;
+    run->agent.locals = NULL;
     run->agent.base = &t->cancel;
 }
 

@@ -89,6 +89,9 @@ struct mf_task {
 };
 _Static_assert(sizeof(struct mf_task) == 128, "two cache lines");
 
+struct held;
+struct locals;
+
 enum agent_kind { AGENT_TASK, AGENT_THREAD, AGENT_WHEN };
 
 struct agent {
@@ -101,6 +104,8 @@ struct agent {
     int bell;                 /* threads: eventfd that ends a ppoll; or -1 */
     _Atomic uint32_t polling; /* threads: sleeps in ppoll, not on the futex */
     struct explain *explain;  /* the last failure in words, or NULL */
+    struct held *held;        /* locks it has, the latest first */
+    struct locals *locals;    /* coroutine-local values, or NULL */
 };
 
 struct defer;
