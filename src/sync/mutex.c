@@ -38,13 +38,14 @@
  *   - who was claimed by its deadline or a cancel cannot be woken as well
  *     (waiter.h): the unlock passes it over and takes the next.
  *
- * Fairness. Newcomers take a free lock before the woken waiter gets there, which
- * is what makes locks held for 100 ns fast. A waiter carries the time at which
- * it first queued; queues first, if it has to again; and the unlock that finds
- * it has waited HANDOFF_AFTER makes it the owner before it even runs. No bit is
- * needed for that mode, and it ends with those who waited that long. One who is
- * woken earlier but does not get to run is not passed over for ever: a barger
- * that finds WOKEN set spends from its budget (worker.h), so it yields.
+ * Fairness. Newcomers take a free lock before the woken waiter gets there: that
+ * makes locks held for 100 ns fast. A waiter carries the time at which it first
+ * queued; queues first, if it has to again; and the unlock that finds it has
+ * waited HANDOFF_AFTER makes it the owner before it even runs. No bit is needed
+ * for that mode, and it ends with those who waited that long. One who is
+ * woken earlier must get to run, also where a task in a loop of locks and
+ * unlocks has the only worker: each lock spends from its budget (worker.h), so
+ * it yields now and then; so does one that tries in a loop.
  * Source: Go's sync.Mutex, starvation mode (golang.org/issue/13086).
  *
  * Spinning. A short while, if the owner can be running: we are a thread, or not
@@ -315,7 +316,6 @@ static MFI_NOINLINE int slow(struct mutex *m, struct agent *a,
 
     if (owned_by(m, a))
         return -EDEADLK;
-    mfi_budget(a); /* trying again and again, or overtaking: not for ever */
     return lock(&l, deadline);
 }
 
@@ -331,6 +331,7 @@ int mf_mutex_lock(mf_mutex *mutex, mf_deadline deadline)
         return -ENOMEM;
     if ((rc = mfi_cancel_point(a)) < 0)
         return rc;
+    mfi_budget(a);
     return mfi_likely(fast(m, a)) ? 0 : slow(m, a, deadline, PLAIN);
 }
 
@@ -340,6 +341,7 @@ static int lock_hard(struct mutex *m, uint32_t how)
 
     if (a == NULL)
         mfi_die("a mutex: no memory for this thread's first call");
+    mfi_budget(a);
     return mfi_likely(fast(m, a)) ? 0 : slow(m, a, MF_NEVER, HARD | how);
 }
 
