@@ -63,7 +63,7 @@ static mf_task *steal(struct worker *w)
         hog = mfi_load_rlx(&from->hog) != 0;
         if (mfi_runq_size(&from->q) < 2 && !hog)
             continue;
-        t = mfi_runq_steal(&w->q, &from->q, hog, &mfi_sched.inject);
+        t = mfi_runq_steal(&w->q, &from->q, &mfi_sched.inject);
         if (t != NULL)
             return t;
     }
@@ -147,7 +147,7 @@ mf_task *mfi_search(struct worker *w)
     if (mfi_sched.nr_workers == 1)
         return NULL;
     if (mfi_load_acq(&mfi_sched.hogs) != 0 && mfi_hog_serve(w) &&
-        (t = mfi_runq_pick(&w->q, &mfi_sched.inject)) != NULL)
+        (t = mfi_runq_pick(&w->q)) != NULL)
         return mfi_found(w, t);
     if (!mfi_sched.stealing)
         return NULL;
