@@ -85,7 +85,7 @@ MFI_TEST(blocks_are_used_again_and_given_back)
     EXPECT(after.dead != NULL); /* the others, after the unlock */
     mfi_chan_after(&after);
     mfi_chan_after_init(&after);
-    /* A steady stream needs two blocks, and no allocation. */
+    /* A steady stream needs no more, and no allocation. */
     for (int i = 0; i < 10000; i++) {
         push(c, in++);
         pop(c, out++);
