@@ -108,6 +108,14 @@ struct agent {
     struct locals *locals;    /* coroutine-local values, or NULL */
 };
 
+/*
+ * Locks are of the layer above, which sets these before main, if it is linked:
+ * a has ended, what it holds goes to others; and, the frames in [low, high) are
+ * about to go while it lives, so what it holds in there is not its to give.
+ */
+extern void (*mfi_held_release)(struct agent *a);
+extern void (*mfi_held_forget)(struct agent *a, uintptr_t low, uintptr_t high);
+
 struct defer;
 
 /* At the top of its stack; type-stable while the stack is mapped. */
