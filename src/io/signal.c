@@ -44,6 +44,7 @@
 #include "os/event.h"
 #include "os/signal.h"
 #include "sched/hog.h"
+#include "sync/select.h"
 
 enum { SIGNALS = 64 };
 
@@ -285,4 +286,25 @@ int mf_signal_wait(mf_signal *sig, mf_deadline deadline)
         rc = take(sig, op.fd, mfi_op_due(&op));
     while ((rc = mfi_op_again(&op, rc, false)) == MFI_OP_AGAIN);
     return mfi_op_end(&op, rc);
+}
+
+/* The select holds the bell's record; the last look at a closed one is -EBADF. */
+static int case_attempt(mf_case *c)
+{
+    return take(c->obj, c->fd, true);
+}
+
+mf_case mf_on_signal(mf_signal *sig)
+{
+    mf_case c;
+    int fd = -1;
+
+    if (sig != NULL) {
+        mfi_spin_lock(&lock);
+        fd = sig->fd;
+        mfi_spin_unlock(&lock);
+    }
+    c = mfi_case_fd(MF_OP_SIGNAL, fd, POLLIN, case_attempt);
+    c.obj = sig;
+    return c;
 }
