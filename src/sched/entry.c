@@ -181,13 +181,11 @@ void mfi_entry_finish(struct running *me, int result, enum mf_ending ending)
     t->result = result;
     t->ending = (uint8_t)ending;
     w = mfi_worker();
-    w->ending = true;
     if (mfi_unlikely(me->agent.explain != NULL)) {
         mfi_slab_put(&w->records, me->agent.explain);
         me->agent.explain = NULL;
     }
     mfi_task_end(w, t);
-    w->ending = false;
 }
 
 /* The next task, if it can begin on the stack of the one that has ended. */

@@ -203,9 +203,8 @@ int mf_sleep(mf_ns span)
 /* Nobody else here wants the CPU, and it is not time to poll. */
 static bool alone(struct worker *w)
 {
-    return w->tick > 1 && mfi_load_rlx(&w->q.slot) == NULL &&
-           w->young == NULL && mfi_load_acq(&w->q.pinned_n) == 0 &&
-           mfi_runq_size(&w->q) == 0;
+    return w->tick > 1 && w->slot == NULL && w->young == NULL &&
+           mfi_load_acq(&w->q.pinned_n) == 0 && mfi_runq_size(&w->q) == 0;
 }
 
 int mf_yield(void)
