@@ -10,7 +10,6 @@ enum {
     STEPS = 1000000 / KIT_SLOW,
     TASKS = 12,
     THREADS = 3,
-    DUEL_SECONDS = 5
 };
 
 struct lock {

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * specs.h - what channels, mutexes and semaphores are, used by one at a time.
+ *
+ * A call that gave up (-ETIMEDOUT) must have had a moment at which it could not
+ * go on. Only for a rendezvous nothing can be said: that somebody is about to
+ * come does not mean that he is there.
+ */
+#ifndef MFI_TESTS_SYNC_SPECS_H
+#define MFI_TESTS_SYNC_SPECS_H
+
+#include <mayfly/sync.h>
+
+#include <errno.h>
+
+#include "sync/history.h"
+
+#define SPECS __attribute__((__unused__)) static
+
+/* ---- channel ------------------------------------------------------------- */
+
+enum chan_kind { SEND, RECV, CLOSE, LEN };
+enum { CHAN_CAP, CHAN_CLOSED_, CHAN_COUNT, CHAN_FIRST }; /* of the state */
+
+SPECS const char *const chan_kinds[] = {"send", "recv", "close", "len"};
+
+/* Closing, and what a closed channel answers; the rest is the caller's. */
+HISTORY bool chan_closed(struct state *s, const struct call *c)
+{
+    bool was = s->v[CHAN_CLOSED_] != 0;
+
+    switch ((enum chan_kind)c->kind) {
+    case SEND:
+        return was && c->result == -EPIPE;
+    case RECV:
+        return was && s->v[CHAN_COUNT] == 0 && c->result == 0;
+    case CLOSE:
+        s->v[CHAN_CLOSED_] = 1;
+        return c->result == (was ? -EALREADY : 0);
+    case LEN:
+        return c->result == s->v[CHAN_COUNT];
+    }
+    return false;
+}
+
+HISTORY bool chan_step(struct state *s, const struct call *c)
+{
+    int *count = &s->v[CHAN_COUNT], *first = &s->v[CHAN_FIRST];
+    bool open = s->v[CHAN_CLOSED_] == 0, full = *count == s->v[CHAN_CAP];
+
+    if (c->kind == SEND && c->result == 0) {
+        if (!open || full)
+            return false;
+        first[(*count)++] = c->arg;
+        return true;
+    }
+    if (c->kind == RECV && c->result == 1) {
+        if (*count == 0 || *first != c->value)
+            return false;
+        --*count;
+        for (int i = 0; i < *count; i++)
+            first[i] = first[i + 1];
+        first[*count] = 0;
+        return true;
+    }
+    if (c->result == -ETIMEDOUT)
+        return open &&
+               ((c->kind == SEND && full) || (c->kind == RECV && *count == 0));
+    return chan_closed(s, c);
+}
+
+HISTORY bool rendezvous_step(struct state *s, const struct call *c)
+{
+    if (c->result == -ETIMEDOUT)
+        return s->v[CHAN_CLOSED_] == 0 && (c->kind == SEND || c->kind == RECV);
+    return chan_closed(s, c);
+}
+
+HISTORY bool rendezvous_pair(struct state *s, const struct call *a,
+                             const struct call *b)
+{
+    return s->v[CHAN_CLOSED_] == 0 && a->kind == SEND && a->result == 0 &&
+           b->kind == RECV && b->result == 1 && b->value == a->arg &&
+           a->actor != b->actor;
+}
+
+HISTORY struct spec chan_spec(int capacity)
+{
+    struct spec spec = {
+        .name = capacity != 0 ? "channel" : "rendezvous",
+        .kinds = chan_kinds,
+        .step = capacity != 0 ? chan_step : rendezvous_step,
+        .pair = capacity != 0 ? NULL : rendezvous_pair,
+    };
+
+    EXPECT_LE(CHAN_FIRST + capacity, HISTORY_STATE);
+    spec.start.v[CHAN_CAP] = capacity;
+    return spec;
+}
+
+/* ---- mutex --------------------------------------------------------------- */
+
+enum mutex_kind { LOCK, HOLD, UNLOCK, END };
+enum { MUTEX_OWNER, MUTEX_DIED }; /* owner: the actor + 1 */
+
+SPECS const char *const mutex_kinds[] = {"lock", "hold", "unlock", "end"};
+
+HISTORY bool mutex_step(struct state *s, const struct call *c)
+{
+    int *owner = &s->v[MUTEX_OWNER], *died = &s->v[MUTEX_DIED];
+    bool mine = *owner == c->actor + 1;
+
+    switch ((enum mutex_kind)c->kind) {
+    case LOCK:
+        if (*owner != 0)
+            return c->result == (mine ? -EDEADLK : -ETIMEDOUT);
+        if (c->result != (*died ? MF_OWNER_DIED : 0))
+            return false;
+        *owner = c->actor + 1;
+        *died = 0;
+        return true;
+    case HOLD:
+        if (*owner != 0)
+            return false;
+        *owner = c->actor + 1;
+        return true;
+    case UNLOCK:
+        if (mine)
+            *owner = 0;
+        return c->result == (mine ? 0 : -EPERM);
+    case END:
+        if (mine) {
+            *owner = 0;
+            *died = 1;
+        }
+        return true;
+    }
+    return false;
+}
+
+SPECS const struct spec mutex_spec = {
+    .name = "mutex", .kinds = mutex_kinds, .step = mutex_step};
+
+/* ---- semaphore ----------------------------------------------------------- */
+
+enum sem_kind { WAIT, POST, VALUE };
+
+SPECS const char *const sem_kinds[] = {"wait", "post", "value"};
+
+HISTORY bool sem_step(struct state *s, const struct call *c)
+{
+    int *permits = &s->v[0];
+
+    switch ((enum sem_kind)c->kind) {
+    case WAIT:
+        if (*permits == 0)
+            return c->result == -ETIMEDOUT;
+        --*permits;
+        return c->result == 0;
+    case POST:
+        *permits += c->arg;
+        return c->result == 0;
+    case VALUE:
+        return c->result == *permits;
+    }
+    return false;
+}
+
+HISTORY struct spec sem_spec(int permits)
+{
+    struct spec spec = {.name = "semaphore", .kinds = sem_kinds};
+
+    spec.step = sem_step;
+    spec.start.v[0] = permits;
+    return spec;
+}
+
+#endif
