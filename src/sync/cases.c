@@ -3,13 +3,15 @@
  * cases.c - the things a select can wait for: how to make, try, link each.
  *
  * What a case keeps in its reserved words: fd cases their attempt and the poll
- * events, call cases the task that runs the call.
+ * events, call cases the task that runs the call, watch cases where the version
+ * is.
  */
 #include <string.h>
 
 #include "base/time.h"
 #include "os/event.h"
 #include "os/io.h"
+#include "sync/broadcast.h"
 #include "sync/chan.h"
 #include "sync/event.h"
 #include "sync/select.h"
@@ -20,6 +22,7 @@ struct case_words {
     union {
         mfi_attempt *attempt;
         mf_task *task;
+        uint64_t *version;
     };
     int events;
 };
@@ -139,6 +142,72 @@ static int event_locked(mf_case *c, struct chan_after *after)
 {
     (void)after;
     return event_attempt(c);
+}
+
+/* ---- broadcasts and watches --------------------------------------------- */
+
+mf_case mf_on_broadcast(mf_subscriber *sub, void *ret_elem)
+{
+    return make(MF_OP_BROADCAST, sub, ret_elem);
+}
+
+static mf_broadcast *broadcast(const mf_case *c)
+{
+    return ((mf_subscriber *)c->obj)->b;
+}
+
+static struct spin *broadcast_lock(const mf_case *c)
+{
+    return &broadcast(c)->lock;
+}
+
+static struct waitq *broadcast_queue(const mf_case *c)
+{
+    return &broadcast(c)->waiters;
+}
+
+static int broadcast_locked(mf_case *c, struct chan_after *after)
+{
+    (void)after;
+    return mfi_broadcast_recv_locked(c->obj, c->val);
+}
+
+mf_case mf_on_watch(mf_watch *w, uint64_t *version, void *ret_elem)
+{
+    mf_case c = make(MF_OP_WATCH, w, ret_elem);
+
+    set_words(&c, (struct case_words){.version = version});
+    return c;
+}
+
+static struct spin *watch_lock(const mf_case *c)
+{
+    return &((mf_watch *)c->obj)->lock;
+}
+
+static struct waitq *watch_queue(const mf_case *c)
+{
+    return &((mf_watch *)c->obj)->waiters;
+}
+
+static int watch_locked(mf_case *c, struct chan_after *after)
+{
+    (void)after;
+    return mfi_watch_next_locked(c->obj, words(c).version, c->val);
+}
+
+/* Of either. */
+static int look_attempt(mf_case *c)
+{
+    struct spin *lock =
+        c->op == MF_OP_WATCH ? watch_lock(c) : broadcast_lock(c);
+    int rc;
+
+    mfi_spin_lock(lock);
+    rc = c->op == MF_OP_WATCH ? watch_locked(c, NULL)
+                              : broadcast_locked(c, NULL);
+    mfi_spin_unlock(lock);
+    return rc;
 }
 
 /* ---- points in time ----------------------------------------------------- */
@@ -424,6 +493,14 @@ static const struct case_kind kinds[] = {
     [MF_OP_FD] = {.attempt = NULL},
     [MF_OP_ACCEPT] = {.attempt = NULL},
     [MF_OP_SIGNAL] = {.attempt = NULL},
+    [MF_OP_BROADCAST] = {.attempt = look_attempt,
+                         .lock = broadcast_lock,
+                         .queue = broadcast_queue,
+                         .attempt_locked = broadcast_locked},
+    [MF_OP_WATCH] = {.attempt = look_attempt,
+                     .lock = watch_lock,
+                     .queue = watch_queue,
+                     .attempt_locked = watch_locked},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -451,6 +528,11 @@ bool mfi_case_valid(const mf_case *c)
         return words(c).attempt != NULL && valid_events(words(c).events);
     if ((c->op == MF_OP_RECV || c->op == MF_OP_SEND) && c->obj != NULL)
         return c->val != NULL || ((mf_chan *)c->obj)->elem_size == 0;
+    if (c->op == MF_OP_BROADCAST && c->obj != NULL)
+        return c->val != NULL || broadcast(c)->elem_size == 0;
+    if (c->op == MF_OP_WATCH && c->obj != NULL)
+        return words(c).version != NULL &&
+               (c->val != NULL || ((mf_watch *)c->obj)->elem_size == 0);
     return c->op == MF_OP_NONE || kinds[c->op].attempt != NULL;
 }
 
