@@ -60,11 +60,11 @@ void mfi_arch_prepare(struct arch_context *c, void *stack_top,
                       void (*entry)(void *arg));
 
 /*
- * One word of this thread, NULL at first. Out of line and in assembly: no
- * optimiser, link-time ones included, can keep its value or its address across
- * a switch that moved the caller to another thread.
+ * One word of this thread, NULL at first. mfi_arch_self() is inline, but in
+ * assembly that is volatile and clobbers memory: no optimiser, link-time ones
+ * included, can keep its value or its address across a switch that moved the
+ * caller to another thread.
  */
-void *mfi_arch_self(void);
 void mfi_arch_self_set(void *word);
 
 #endif
