@@ -44,6 +44,11 @@ mfi_arch_switch(struct arch_context *from, struct arch_context *to, void *arg)
     return x2;
 }
 
+static inline int mfi_arch_return(int rc)
+{
+    return rc;
+}
+
 static inline __attribute__((__always_inline__)) void *mfi_arch_self(void)
 {
     void *word, *base;

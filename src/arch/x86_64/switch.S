@@ -37,6 +37,20 @@ mfi_arch_prepare:
     .cfi_endproc
     .size mfi_arch_prepare, . - mfi_arch_prepare
 
+    .globl mfi_arch_return
+    .hidden mfi_arch_return
+    .type mfi_arch_return, @function
+    .p2align 4
+mfi_arch_return:
+    .cfi_startproc
+    movl %edi, %eax
+    popq %rcx
+    .cfi_adjust_cfa_offset -8
+    .cfi_register %rip, %rcx
+    jmpq *%rcx
+    .cfi_endproc
+    .size mfi_arch_return, . - mfi_arch_return
+
     .globl mfi_arch_self_set
     .hidden mfi_arch_self_set
     .type mfi_arch_self_set, @function

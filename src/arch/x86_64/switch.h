@@ -45,6 +45,8 @@ mfi_arch_switch(struct arch_context *from, struct arch_context *to, void *arg)
     return arg;
 }
 
+int mfi_arch_return(int rc);
+
 static inline __attribute__((__always_inline__)) void *mfi_arch_self(void)
 {
     void *word;
