@@ -15,6 +15,7 @@
 #include "sync/chan.h"
 #include "sync/event.h"
 #include "sync/select.h"
+#include "sync/sem.h"
 
 /* ---- the reserved words ------------------------------------------------- */
 
@@ -208,6 +209,40 @@ static int look_attempt(mf_case *c)
                               : broadcast_locked(c, NULL);
     mfi_spin_unlock(lock);
     return rc;
+}
+
+/* ---- semaphores ---------------------------------------------------------- */
+
+mf_case mf_on_sem(mf_sem *s)
+{
+    return make(MF_OP_SEM, s, NULL);
+}
+
+static struct spin *sem_lock(const mf_case *c)
+{
+    return &mfi_sem(c->obj)->lock;
+}
+
+static int sem_attempt(mf_case *c)
+{
+    return mfi_sem_try(mfi_sem(c->obj)) ? 0 : -EAGAIN;
+}
+
+static int sem_locked(mf_case *c, struct chan_after *after)
+{
+    (void)after;
+    return sem_attempt(c);
+}
+
+/* Permits come without the lock while nobody waits: so joining may fail. */
+static bool sem_join(mf_case *c, struct sync_waiter *w)
+{
+    return mfi_sem_queue_locked(mfi_sem(c->obj), w);
+}
+
+static void sem_leave(mf_case *c, struct sync_waiter *w)
+{
+    mfi_sem_leave_locked(mfi_sem(c->obj), w);
 }
 
 /* ---- points in time ----------------------------------------------------- */
@@ -478,6 +513,11 @@ static const struct case_kind kinds[] = {
                      .queue = event_queue,
                      .attempt_locked = event_locked,
                      .once = true},
+    [MF_OP_SEM] = {.attempt = sem_attempt,
+                   .lock = sem_lock,
+                   .attempt_locked = sem_locked,
+                   .join_locked = sem_join,
+                   .leave_locked = sem_leave},
     [MF_OP_TIME] = {.attempt = time_attempt, .once = true},
     [MF_OP_JOIN] = {.attempt = join_attempt,
                     .link = join_link,

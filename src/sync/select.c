@@ -215,7 +215,28 @@ static int look_locked(struct select *s, struct chan_after *after, int *ret_k)
     return -EAGAIN;
 }
 
-static void link_locked(struct select *s)
+/* Under its lock: out of the queue it joined. */
+static void leave_queue(mf_case *c, const struct case_kind *kind,
+                        struct case_link *l)
+{
+    if (kind->leave_locked != NULL)
+        kind->leave_locked(c, &l->s);
+    else
+        mfi_waitq_del(kind->queue(c), &l->s.w);
+    l->linked = false;
+}
+
+/* Under all locks, the first n cases: nobody can have seen them there. */
+static void unlink_locked(struct select *s, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (s->links[i].linked)
+            leave_queue(&s->cases[i], mfi_case_kind(&s->cases[i]),
+                        &s->links[i]);
+}
+
+/* Under all locks. False: one of them cannot be joined, so none has been. */
+static bool link_locked(struct select *s)
 {
     for (int i = 0; i < s->n; i++) {
         const struct case_kind *kind = mfi_case_kind(&s->cases[i]);
@@ -225,9 +246,15 @@ static void link_locked(struct select *s)
             continue;
         l->s = (struct sync_waiter){.w.parker = &s->a->parker,
                                     .elem = s->cases[i].val};
-        mfi_waitq_add(kind->queue(&s->cases[i]), &l->s.w);
+        if (kind->join_locked == NULL) {
+            mfi_waitq_add(kind->queue(&s->cases[i]), &l->s.w);
+        } else if (!kind->join_locked(&s->cases[i], &l->s)) {
+            unlink_locked(s, i);
+            return false;
+        }
         l->linked = true;
     }
+    return true;
 }
 
 /* Those without a lock of ours. 1 all linked; 0 look again; < 0 case *ret_k
@@ -370,7 +397,7 @@ static int unlink_all(struct select *s)
             }
         } else if (kind->lock != NULL) {
             mfi_spin_lock(kind->lock(c));
-            mfi_waitq_del(kind->queue(c), &l->s.w);
+            leave_queue(c, kind, l);
             mfi_spin_unlock(kind->lock(c));
             if (l->s.won) {
                 c->res = l->s.res;
@@ -392,6 +419,7 @@ static int unlink_all(struct select *s)
 static int wait_round(struct select *s)
 {
     struct chan_after after;
+    bool linked = false;
     int rc, k = 0, won;
 
     mfi_chan_after_init(&after);
@@ -402,9 +430,9 @@ static int wait_round(struct select *s)
     lock_all(s);
     rc = look_locked(s, &after, &k);
     if (rc == -EAGAIN)
-        link_locked(s);
+        linked = link_locked(s);
     unlock_all(s);
-    if (rc != -EAGAIN) {
+    if (!linked) {
         mfi_park_disarm(s->a);
         mfi_chan_after(&after);
         if (rc != CHAN_GROW)

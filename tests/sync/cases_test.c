@@ -184,6 +184,92 @@ MFI_TEST(joins_and_scopes)
     in_both(join_cases, NULL);
 }
 
+static int posts(void *arg)
+{
+    return mf_sem_post(arg, 1);
+}
+
+static int sem_cases(void *arg)
+{
+    mf_sem sem = MF_SEM_INIT(2), other = MF_SEM_INIT(0);
+    mf_case c[3];
+    MF_SCOPE(s);
+
+    (void)arg;
+    EXPECT_EQ(only(mf_on_sem(&sem), MF_NOW), 0);
+    EXPECT_EQ(only(mf_on_sem(&sem), late()), 0);
+    EXPECT_EQ(only(mf_on_sem(&sem), MF_NOW), -ETIMEDOUT);
+    EXPECT_EQ(only(mf_on_sem(&sem), soon()), -ETIMEDOUT);
+    EXPECT_EQ(mf_sem_value(&sem), 0);
+    for (int i = 0; i < 20; i++) {
+        c[0] = mf_on_sem(&sem);
+        c[1] = mf_on_sem(&other);
+        c[2] = mf_on_sem(&sem);
+        EXPECT_EQ(mf_go(&s, later, (&(struct one){posts, &sem})), 0);
+        EXPECT_EQ(mf_select(c, 3, late()) % 2, 0);
+        EXPECT_EQ(mf_scope_wait(&s, late()), 0);
+        EXPECT_EQ(mf_sem_value(&sem), 0); /* one permit, taken once */
+    }
+    EXPECT_EQ(mf_sem_post(&other, 3), 0);
+    EXPECT_EQ(mf_select(c, 3, MF_NOW), 1);
+    EXPECT_EQ(mf_sem_value(&other), 2);
+    return mf_scope_close(&s);
+}
+
+MFI_TEST(semaphores)
+{
+    in_both(sem_cases, NULL);
+}
+
+/* Permits given by posts and taken by selects, which have deadlines, too. */
+struct permits {
+    mf_sem sem[2];
+    _Atomic int taken;
+};
+
+enum { PERMITS = 6000 / KIT_SLOW, TAKERS = 4 };
+
+struct taker {
+    struct permits *p;
+    uint32_t seed;
+    bool gives;
+};
+
+static int gives_or_takes(void *arg)
+{
+    struct taker *t = arg;
+    struct permits *p = t->p;
+
+    for (int i = 0; t->gives && i < PERMITS; i++)
+        EXPECT_EQ(mf_sem_post(&p->sem[dice(&t->seed, 2)], 1), 0);
+    while (!t->gives && mfi_load_acq(&p->taken) < 2 * PERMITS) {
+        mf_case c[2] = {mf_on_sem(&p->sem[0]), mf_on_sem(&p->sem[1])};
+        mf_deadline d = mf_after(MF_USEC(dice(&t->seed, 60)));
+
+        if (mf_select(c, 2, d) >= 0)
+            mfi_add_acqrel(&p->taken, 1);
+        if (dice(&t->seed, 4) == 0 && mf_sem_wait(&p->sem[1], d) == 0)
+            mfi_add_acqrel(&p->taken, 1);
+    }
+    return 0;
+}
+
+MFI_TEST(no_permit_is_lost_or_taken_twice)
+{
+    FOR_ALL_CROWDS(mix, workers)
+    {
+        struct permits p = {.taken = 0};
+        struct taker t[2 + TAKERS];
+
+        for (int i = 0; i < 2 + TAKERS; i++)
+            t[i] = (struct taker){&p, 5u + (uint32_t)i * 77u, i < 2};
+        crowd((enum mix)mix, workers, gives_or_takes, t, sizeof t[0],
+              2 + TAKERS);
+        EXPECT_EQ(p.taken, 2 * PERMITS);
+        EXPECT_EQ(mf_sem_value(&p.sem[0]) + mf_sem_value(&p.sem[1]), 0);
+    }
+}
+
 /* ---- calls --------------------------------------------------------------- */
 
 static _Atomic int ended;
