@@ -31,7 +31,6 @@
 #include <stdlib.h>
 
 #include "base/time.h"
-#include "os/event.h"
 #include "sync/chan.h"
 #include "sync/select.h"
 
@@ -284,93 +283,13 @@ static int link_others(struct select *s, int *ret_k)
 
 /* ---- step 3: wait ------------------------------------------------------- */
 
-static mf_ns span_left(struct select *s)
-{
-    mf_ns until = s->at, now = mf_now();
-
-    if (s->a->shields != 0 && s->a->shield_limit < until &&
-        s->a->shield_limit > now)
-        until = s->a->shield_limit;
-    if (until == MFI_FAR)
-        return MFI_FAR;
-    return until > now ? until - now : 0;
-}
-
-/* What ppoll saw, the records shall know: no edge told them. */
-static void tell_records(struct select *s, const struct pollfd *fds)
-{
-    int n = 1;
-
-    for (int i = 0; i < s->n; i++) {
-        if (!mfi_case_is_fd(&s->cases[i]) || !s->links[i].linked)
-            continue;
-        if (fds[n++].revents != 0)
-            mfi_or_acqrel(&s->links[i].rec->ready, s->links[i].f.flags);
-    }
-}
-
-/*
- * A plain thread, with fds: no edge will tell it, so it polls them itself. 1
- * look again (for a cancel too), -ETIMEDOUT, or why it has no bell.
- */
-static int thread_wait_fds(struct select *s, struct pollfd *fds)
-{
-    struct agent *a = s->a;
-    bool parked = false;
-    int n = 1;
-
-    fds[0] = (struct pollfd){.fd = mfi_agent_bell(a), .events = POLLIN};
-    for (int i = 0; i < s->n; i++)
-        if (mfi_case_is_fd(&s->cases[i]) && s->links[i].linked)
-            fds[n++] =
-                (struct pollfd){.fd = s->cases[i].fd,
-                                .events = mfi_case_fd_events(&s->cases[i])};
-    if (mfi_unlikely(a->shields != 0))
-        mfi_shield_over(a);
-    mfi_store_rel(&a->polling, 1u);
-    if (fds[0].fd >= 0 && !mfi_cancel_due(a) &&
-        (parked = mfi_park_commit_thread(a)))
-        (void)mfi_ppoll(fds, (unsigned)n, span_left(s));
-    mfi_store_rel(&a->polling, 0u);
-    /* Take the wait back; if somebody was faster, they say why. */
-    if (mfi_parker_claim(&a->parker, WOKEN_READY) == CLAIM_LOST) {
-        if (parked)
-            mfi_park_lost_thread(a);
-        return 1;
-    }
-    if (fds[0].fd < 0)
-        return fds[0].fd;
-    if (parked)
-        tell_records(s, fds);
-    return parked && s->at <= mf_now() ? -ETIMEDOUT : 1;
-}
-
-static int wait_fds_of_thread(struct select *s)
-{
-    struct pollfd few[MF_SELECT_MAX + 1], *fds = few;
-    int rc;
-
-    if (s->nfds > MF_SELECT_MAX) {
-        /* tidy: allow malloc, because it is more than a stack is for */
-        fds = malloc((size_t)(s->nfds + 1) * sizeof *fds);
-        if (fds == NULL) {
-            mfi_parker_claim(&s->a->parker, WOKEN_READY);
-            return -ENOMEM;
-        }
-    }
-    rc = thread_wait_fds(s, fds);
-    if (fds != few)
-        /* tidy: allow malloc, because it was made above */
-        free(fds);
-    return rc;
-}
-
 static int wait_one(struct select *s)
 {
     int rc;
 
     if (s->nfds > 0 && s->a->parker.kind == AGENT_THREAD)
-        return wait_fds_of_thread(s);
+        return mfi_case_fds_wait(s->a, s->cases, s->links, s->n, s->nfds,
+                                 s->at);
     rc = mfi_wait(s->a, s->at, "a select");
     return rc == -EBADF ? 1 : rc; /* unlinking finds which */
 }
