@@ -143,8 +143,8 @@ typedef struct mf_once {
 /*
  * fn(arg), by the first to come; others wait for it. Returns 0 when it is done,
  * whoever did it; or what fn returned < 0, to who ran it: then it is not done,
- * and the next one tries, as after a panic or mf_exit in fn. -EDEADLK: called
- * from inside fn.
+ * and the next one tries, as after a panic or mf_exit in fn. The deadline is
+ * for waiting, not for fn. -EDEADLK: called from inside fn.
  */
 int mf_once_run(mf_once *o, mf_fn *fn, void *arg,
                 mf_deadline deadline) MF_MUST_CHECK;
