@@ -118,6 +118,7 @@ typedef struct mf_barrier {
 /*
  * Wait until n are here; then all go on and the barrier is as new. Returns 1 to
  * one of them, the leader, 0 to the others. < 0: the arrival is taken back.
+ * Also -EINVAL: n is 0.
  */
 int mf_barrier_wait(mf_barrier *b, mf_deadline deadline) MF_MUST_CHECK;
 
