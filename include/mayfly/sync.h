@@ -54,13 +54,17 @@ typedef struct mf_rwlock {
 /*
  * Any number of readers, or one writer. First come first served: a reader that
  * finds somebody waiting waits behind, so neither side starves. As
- * mf_mutex_lock; MF_OWNER_DIED is about the last writer. -EDEADLK: the caller
- * is the writer. A reader that ends without unlocking is not detected.
+ * mf_mutex_lock; MF_OWNER_DIED: the last writer ended while it had the lock.
+ * Every reader is told, until a writer has been. -EDEADLK: the caller is the
+ * writer. A reader that ends without unlocking is not detected.
  */
 int mf_rwlock_read(mf_rwlock *l, mf_deadline deadline) MF_MUST_CHECK;
 int mf_rwlock_write(mf_rwlock *l, mf_deadline deadline) MF_MUST_CHECK;
 
-/* Ends the caller's hold, of either kind. 0; -EPERM: it has none; -EINVAL. */
+/*
+ * Ends the caller's hold, of either kind. 0; -EINVAL; -EPERM: it has none, as
+ * far as that can be told: another writes, or nobody reads.
+ */
 int mf_rwlock_unlock(mf_rwlock *l);
 
 /* ---- condition variable -------------------------------------------------- */
