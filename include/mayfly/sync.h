@@ -70,7 +70,7 @@ int mf_rwlock_unlock(mf_rwlock *l);
 /* ---- condition variable -------------------------------------------------- */
 
 typedef struct mf_cond {
-    uint64_t mfi_[2];
+    uint64_t mfi_[4];
 } mf_cond; /* zeroed = nobody waits */
 
 /*
