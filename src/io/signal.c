@@ -288,7 +288,7 @@ int mf_signal_wait(mf_signal *sig, mf_deadline deadline)
     return mfi_op_end(&op, rc);
 }
 
-/* The select holds the bell's record; the last look at a closed one is -EBADF. */
+/* The select holds the bell's record. */
 static int case_attempt(mf_case *c)
 {
     return take(c->obj, c->fd, true);

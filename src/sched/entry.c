@@ -31,11 +31,13 @@ static void begin(struct running *run, mf_task *t, mf_fn *fn, void *arg)
     run->pins = 0;
     run->message = NULL;
     run->waits_for = NULL;
+    run->on_leave = NULL;
     run->agent.shields = 0;
     run->agent.shield_limit = 0;
     run->agent.inner = NULL;
     run->agent.held = NULL;
     run->agent.locals = NULL;
+    run->agent.gen = NULL;
     run->agent.base = &t->cancel;
 }
 
