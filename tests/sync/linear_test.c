@@ -33,6 +33,38 @@ MFI_TEST(mutexes_are_linearizable)
     EXPECT_GT(st.told, 0);
 }
 
+MFI_TEST(selects_on_two_channels_are_linearizable)
+{
+    struct stage st = {.plan = plan_two, .call = call_two};
+
+    st = tour(st, PLAYS, MF_MSEC(SPAN));
+    for (int kind = TWO_SEND; kind <= TWO_PICK; kind++) {
+        EXPECT_GT(st.done[kind], 0);
+        EXPECT_GT(st.timed_out[kind], 0);
+    }
+}
+
+MFI_TEST(rwlocks_are_linearizable)
+{
+    struct stage st = {.plan = plan_rwlock, .call = call_rwlock};
+
+    st = tour(st, PLAYS, MF_MSEC(SPAN));
+    for (int kind = READ; kind <= WRITE; kind++) {
+        EXPECT_GT(st.done[kind], 0);
+        EXPECT_GT(st.timed_out[kind], 0);
+    }
+}
+
+MFI_TEST(semaphores_are_linearizable)
+{
+    struct stage st = {.plan = plan_sem, .call = call_sem};
+
+    st = tour(st, PLAYS, MF_MSEC(SPAN));
+    EXPECT_GT(st.done[WAIT], 0);
+    EXPECT_GT(st.timed_out[WAIT], 0);
+    EXPECT_GT(st.done[POST], 0);
+}
+
 /* ---- and broken ones are found out --------------------------------------- */
 
 /* It looks, and then it takes; its memory is that of a mutex. */
@@ -67,7 +99,7 @@ static void plan_racy_lock(struct stage *st)
 /* Every eighth message is gone. */
 static bool call_leaky_chan(struct stage *st, struct call *c)
 {
-    if (c->kind == SEND && c->arg % 8 == 0 && mf_chan_len(st->chan) == 0)
+    if (c->kind == SEND && c->arg % 8 == 0 && mf_chan_len(st->chan[0]) == 0)
         return true;
     return call_chan(st, c);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * specs.h - what channels, mutexes and semaphores are, used by one at a time.
+ * specs.h - what channels, locks and semaphores are, used by one at a time.
  *
  * A call that gave up (-ETIMEDOUT) must have had a moment at which it could not
  * go on. Only for a rendezvous nothing can be said: that somebody is about to
@@ -98,6 +98,62 @@ HISTORY struct spec chan_spec(int capacity)
     return spec;
 }
 
+/* ---- two channels and select --------------------------------------------- */
+
+enum two_kind { TWO_SEND, TWO_RECV, TWO_PUT, TWO_PICK };
+enum { TWO_CAP, TWO_COUNT, TWO_FIRST = 3, TWO_CAP_MAX = 2 };
+
+SPECS const char *const two_kinds[] = {"send", "recv", "put", "pick"};
+
+HISTORY bool two_sends(const struct call *c)
+{
+    return c->kind == TWO_SEND || c->kind == TWO_PUT;
+}
+
+/* send, recv: on channel arg % 2; put, pick: on one of both. result: which. */
+HISTORY bool two_step(struct state *s, const struct call *c)
+{
+    int cap = s->v[TWO_CAP], *count = &s->v[TWO_COUNT];
+    bool no[2], one = c->kind == TWO_SEND || c->kind == TWO_RECV;
+    int *first;
+
+    for (int i = 0; i < 2; i++)
+        no[i] = count[i] == (two_sends(c) ? cap : 0);
+    if (c->result == -ETIMEDOUT)
+        return one ? no[c->arg % 2] : (no[0] && no[1]);
+    if (c->result < 0 || c->result > 1 || no[c->result])
+        return false;
+    count += c->result;
+    first = &s->v[TWO_FIRST + TWO_CAP_MAX * c->result];
+    if (two_sends(c)) {
+        first[(*count)++] = c->arg;
+        return true;
+    }
+    if (*first != c->value)
+        return false;
+    --*count;
+    first[0] = first[1];
+    first[1] = 0;
+    return true;
+}
+
+HISTORY bool two_pair(struct state *s, const struct call *a,
+                      const struct call *b)
+{
+    return s->v[TWO_CAP] == 0 && two_sends(a) && !two_sends(b) &&
+           a->result >= 0 && a->result == b->result && b->value == a->arg;
+}
+
+HISTORY struct spec two_spec(int capacity)
+{
+    struct spec spec = {.name = "two channels", .kinds = two_kinds};
+
+    spec.step = two_step;
+    spec.pair = two_pair;
+    spec.start.v[TWO_CAP] = capacity;
+    return spec;
+}
+
 /* ---- mutex --------------------------------------------------------------- */
 
 enum mutex_kind { LOCK, HOLD, UNLOCK, END };
@@ -140,6 +196,38 @@ HISTORY bool mutex_step(struct state *s, const struct call *c)
 
 SPECS const struct spec mutex_spec = {
     .name = "mutex", .kinds = mutex_kinds, .step = mutex_step};
+
+/* ---- reader-writer lock -------------------------------------------------- */
+
+enum rwlock_kind { READ, WRITE, GIVE, NOTHING };
+enum { RW_READERS, RW_WRITER }; /* the actor + 1 */
+
+SPECS const char *const rwlock_kinds[] = {"read", "write", "give", "nothing"};
+
+/* Who waits counts as well, so a try only fails for sure while it is free. */
+HISTORY bool rwlock_step(struct state *s, const struct call *c)
+{
+    int *readers = &s->v[RW_READERS], *writer = &s->v[RW_WRITER];
+
+    if (c->kind == NOTHING)
+        return true;
+    if (c->kind == GIVE && *writer == c->actor + 1)
+        *writer = 0;
+    else if (c->kind == GIVE)
+        return (*readers)-- > 0 && c->result == 0;
+    else if (c->result == -ETIMEDOUT)
+        return *readers != 0 || *writer != 0;
+    else if (*writer != 0 || (c->kind == WRITE && *readers != 0))
+        return false;
+    else if (c->kind == WRITE)
+        *writer = c->actor + 1;
+    else
+        ++*readers;
+    return c->result == 0;
+}
+
+SPECS const struct spec rwlock_spec = {
+    .name = "rwlock", .kinds = rwlock_kinds, .step = rwlock_step};
 
 /* ---- semaphore ----------------------------------------------------------- */
 

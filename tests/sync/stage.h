@@ -34,8 +34,10 @@ struct stage {
     struct spec spec;
     struct history h;
     int actors;
-    mf_chan *chan;
+    mf_chan *chan[2];
     mf_mutex mutex;
+    mf_rwlock rwlock;
+    bool has[ACTORS_MAX]; /* the rwlock; each actor's own */
     mf_sem sem;
     _Atomic int arrived;
     _Atomic uint32_t seen; /* workers on which somebody waits to begin */
@@ -78,7 +80,8 @@ KIT void plan_chan(struct stage *st)
     int capacity = (int)luck(&st->seed, 4);
 
     st->spec = chan_spec(capacity);
-    EXPECT_EQ(mf_chan_make(sizeof(int), (size_t)capacity, NULL, &st->chan), 0);
+    EXPECT_EQ(mf_chan_make(sizeof(int), (size_t)capacity, NULL, &st->chan[0]),
+              0);
     for (int a = 0; a < st->actors; a++) {
         for (int n = 3 + (int)luck(&st->seed, 3); n > 0; n--) {
             uint32_t r = luck(&st->seed, 32);
@@ -96,18 +99,57 @@ KIT bool call_chan(struct stage *st, struct call *c)
 {
     switch ((enum chan_kind)c->kind) {
     case SEND:
-        c->result = mf_chan_send(st->chan, &c->arg, until(c));
+        c->result = mf_chan_send(st->chan[0], &c->arg, until(c));
         break;
     case RECV:
-        c->result = mf_chan_recv(st->chan, &c->value, until(c));
+        c->result = mf_chan_recv(st->chan[0], &c->value, until(c));
         break;
     case CLOSE:
-        c->result = mf_chan_close(st->chan);
+        c->result = mf_chan_close(st->chan[0]);
         break;
     case LEN:
-        c->result = mf_chan_len(st->chan);
+        c->result = mf_chan_len(st->chan[0]);
         break;
     }
+    return true;
+}
+
+KIT void plan_two(struct stage *st)
+{
+    int capacity = (int)luck(&st->seed, TWO_CAP_MAX + 1);
+
+    st->spec = two_spec(capacity);
+    for (int i = 0; i < 2; i++)
+        EXPECT_EQ(
+            mf_chan_make(sizeof(int), (size_t)capacity, NULL, &st->chan[i]), 0);
+    for (int a = 0; a < st->actors; a++)
+        for (int n = 3 + (int)luck(&st->seed, 3); n > 0; n--)
+            plan_call(st, a, (int)luck(&st->seed, 4));
+}
+
+KIT bool call_two(struct stage *st, struct call *c)
+{
+    mf_chan *one = st->chan[c->arg % 2];
+    mf_case cases[2];
+    int rc = -EINVAL;
+
+    for (int i = 0; i < 2; i++)
+        cases[i] = c->kind == TWO_PUT ? mf_on_send(st->chan[i], &c->arg)
+                                      : mf_on_recv(st->chan[i], &c->value);
+    switch ((enum two_kind)c->kind) {
+    case TWO_SEND:
+        rc = mf_chan_send(one, &c->arg, until(c));
+        break;
+    case TWO_RECV:
+        rc = mf_chan_recv(one, &c->value, until(c));
+        break;
+    case TWO_PUT:
+    case TWO_PICK:
+        c->result = mf_select(cases, 2, until(c));
+        EXPECT(c->result < 0 || cases[c->result].res == (c->kind == TWO_PICK));
+        return true;
+    }
+    c->result = rc < 0 ? rc : c->arg % 2;
     return true;
 }
 
@@ -150,6 +192,37 @@ KIT bool call_mutex(struct stage *st, struct call *c)
     case END:
         return false;
     }
+    return true;
+}
+
+KIT void plan_rwlock(struct stage *st)
+{
+    st->spec = rwlock_spec;
+    st->rwlock = (mf_rwlock){{0}};
+    for (int a = 0; a < st->actors; a++) {
+        st->has[a] = false;
+        for (int n = 2; n > 0; n--) {
+            plan_call(st, a, luck(&st->seed, 3) == 0 ? WRITE : READ);
+            plan_call(st, a, GIVE);
+        }
+    }
+}
+
+KIT bool call_rwlock(struct stage *st, struct call *c)
+{
+    bool *has = &st->has[c->actor];
+
+    if (c->kind == GIVE && !*has) {
+        c->kind = NOTHING;
+        return true;
+    }
+    if (c->kind == GIVE)
+        c->result = mf_rwlock_unlock(&st->rwlock);
+    else if (c->kind == READ)
+        c->result = mf_rwlock_read(&st->rwlock, until(c));
+    else
+        c->result = mf_rwlock_write(&st->rwlock, until(c));
+    *has = c->kind != GIVE && c->result == 0;
     return true;
 }
 
@@ -278,9 +351,11 @@ KIT void play(struct stage *st)
     else
         st->unexplained += !history_explained(&st->h, &st->spec);
     count(st);
-    if (st->chan != NULL)
-        mf_chan_unref(st->chan);
-    st->chan = NULL;
+    for (int i = 0; i < 2; i++) {
+        if (st->chan[i] != NULL)
+            mf_chan_unref(st->chan[i]);
+        st->chan[i] = NULL;
+    }
 }
 
 KIT int season(void *arg)
