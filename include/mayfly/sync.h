@@ -37,7 +37,8 @@ int mf_mutex_lock(mf_mutex *m, mf_deadline deadline) MF_MUST_CHECK;
 
 /*
  * For invariants and clean-up: no cancel, no deadline, cannot fail. Relocking
- * by the owner is a panic. A death of the last owner is not reported.
+ * by the owner is a panic. A death of the last owner is not reported here: the
+ * next mf_mutex_lock hears of it.
  */
 void mf_mutex_hold(mf_mutex *m);
 

@@ -77,8 +77,10 @@ static enum park_reason park_task(struct agent *a, mf_ns at, const char *what)
     me->waits_for = what;
     if (at != MFI_FAR)
         mfi_wait_timer_arm(w, &t, &a->parker, at);
-    if ((mfi_load_acq(&a->parker.word) & PARK_STATE) != PARK_CLAIMED)
+    if ((mfi_load_acq(&a->parker.word) & PARK_STATE) != PARK_CLAIMED) {
+        mfi_tell_leave(me);
         mfi_leave(w, me, LEAVE_PARK);
+    }
     if (at != MFI_FAR)
         mfi_timer_disarm(&t.timer);
     return mfi_parker_reason(&a->parker);
@@ -221,6 +223,7 @@ int mf_yield(void)
     a = &w->current->agent;
     if ((rc = mfi_cancel_point(a)) < 0)
         return rc;
+    mfi_tell_leave(w->current); /* before the look: it may ready somebody */
     if (alone(w))
         w->tick--;
     else

@@ -296,6 +296,12 @@ void mfi_wake_slow(struct wake_list *l)
         case AGENT_WHEN:
             mfi_when_start(w, p);
             break;
+        case AGENT_WATCH: {
+            struct watch *watch = mfi_container_of(p, struct watch, parker);
+
+            watch->ended(watch);
+            break;
+        }
         }
     }
     mfi_wake_list_init(l);

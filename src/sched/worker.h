@@ -136,6 +136,17 @@ static inline struct agent *mfi_agent(void)
 /* Give up the CPU; me is the running task. Returns when it runs again. */
 void mfi_leave(struct worker *w, struct running *me, enum leave why);
 
+/* A call of me's own is about to suspend it; see running.on_leave. */
+static inline void mfi_tell_leave(struct running *me)
+{
+    if (mfi_unlikely(me->on_leave != NULL)) {
+        void (*tell)(struct running *) = me->on_leave;
+
+        me->on_leave = NULL;
+        tell(me);
+    }
+}
+
 /* Make everybody on the list runnable, in its order. Context: any. */
 void mfi_wake_slow(struct wake_list *l);
 

@@ -241,6 +241,11 @@ mf_case mf_on_call(mf_fn *fn, void *arg)
     return c;
 }
 
+void mfi_case_call_reset(mf_case *c)
+{
+    set_words(c, (struct case_words){.task = NULL});
+}
+
 int mfi_case_call_start(mf_case *c, mf_scope *s)
 {
     struct case_words w = {.task = NULL};

@@ -473,6 +473,8 @@ static int prepare(struct select *s)
             continue;
         if (c->op == MF_OP_TIME && mfi_time_of(c->at) < s->at)
             s->at = mfi_time_of(c->at);
+        if (c->op == MF_OP_CALL)
+            mfi_case_call_reset(c);
         s->nfds += mfi_case_is_fd(c);
     }
     return 0;

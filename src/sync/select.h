@@ -75,7 +75,9 @@ int mfi_case_fd_link(mf_case *c, struct case_link *l, struct agent *a);
 bool mfi_case_fd_unlink(mf_case *c, struct case_link *l);
 short mfi_case_fd_events(const mf_case *c);
 
-/* Call cases: start it in s; from then on it is a join. 0 or why not. */
+/* Call cases: forget the task of an earlier select; it may be gone. */
+void mfi_case_call_reset(mf_case *c);
+/* Start it in s; from then on it is a join. 0 or why not. */
 int mfi_case_call_start(mf_case *c, mf_scope *s);
 
 #endif

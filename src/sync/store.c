@@ -101,12 +101,12 @@ static void next_first(struct mf_chan *c, struct chan_after *after)
 {
     struct chan_block *b = c->first;
 
-    c->first = b->next;
     c->head = 0;
-    if (c->first == NULL) {
-        c->last = NULL;
-        c->tail = c->block_len;
+    if (b == c->last) {
+        c->tail = 0; /* and used again at once */
+        return;
     }
+    c->first = b->next;
     if (c->spare == NULL) {
         b->next = NULL;
         c->spare = b;
