@@ -128,10 +128,9 @@ void mfi_agent_wake_thread(struct agent *a)
         mfi_futex_wake(&a->parker.word, 1);
 }
 
-int mfi_wait(struct agent *a, mf_ns at, const char *what)
+int mfi_wait_look(struct agent *a, mf_ns at, const char *what)
 {
     mf_ns until = at;
-    int rc;
 
     if (mfi_unlikely(a->shields != 0) && a->shield_limit < until) {
         if (mf_now() < a->shield_limit)
@@ -160,8 +159,16 @@ int mfi_wait(struct agent *a, mf_ns at, const char *what)
     case WOKEN_CANCEL:
         break;
     }
-    rc = mfi_cancel_point(a);
-    return rc < 0 ? rc : 1;
+    return 1;
+}
+
+int mfi_wait(struct agent *a, mf_ns at, const char *what)
+{
+    int rc = mfi_wait_look(a, at, what);
+
+    if (rc == 1 && mfi_cancel_point(a) < 0)
+        rc = -ECANCELED;
+    return rc;
 }
 
 int mfi_wait_hard(struct agent *a, mf_ns at, const char *what)

@@ -15,33 +15,7 @@
 #include "sync/chan.h"
 #include "sync/event.h"
 #include "sync/select.h"
-
-/* ---- the reserved words ------------------------------------------------- */
-
-struct case_words {
-    union {
-        mfi_attempt *attempt;
-        mf_task *task;
-        uint64_t *version;
-    };
-    int events;
-};
-_Static_assert(sizeof(struct case_words) <= sizeof(((mf_case *)0)->mfi_),
-               "the reserved words hold it");
-_Static_assert(sizeof(mf_case) == 64, "promised for ever");
-
-static struct case_words words(const mf_case *c)
-{
-    struct case_words w;
-
-    memcpy(&w, c->mfi_, sizeof w);
-    return w;
-}
-
-static void set_words(mf_case *c, struct case_words w)
-{
-    memcpy(c->mfi_, &w, sizeof w);
-}
+#include "sync/sem.h"
 
 static mf_case make(enum mf_op op, const void *obj, const void *val)
 {
@@ -176,7 +150,7 @@ mf_case mf_on_watch(mf_watch *w, uint64_t *version, void *ret_elem)
 {
     mf_case c = make(MF_OP_WATCH, w, ret_elem);
 
-    set_words(&c, (struct case_words){.version = version});
+    mfi_case_set_words(&c, (struct case_words){.version = version});
     return c;
 }
 
@@ -193,7 +167,7 @@ static struct waitq *watch_queue(const mf_case *c)
 static int watch_locked(mf_case *c, struct chan_after *after)
 {
     (void)after;
-    return mfi_watch_next_locked(c->obj, words(c).version, c->val);
+    return mfi_watch_next_locked(c->obj, mfi_case_words(c).version, c->val);
 }
 
 /* Of either. */
@@ -208,6 +182,40 @@ static int look_attempt(mf_case *c)
                               : broadcast_locked(c, NULL);
     mfi_spin_unlock(lock);
     return rc;
+}
+
+/* ---- semaphores ---------------------------------------------------------- */
+
+mf_case mf_on_sem(mf_sem *s)
+{
+    return make(MF_OP_SEM, s, NULL);
+}
+
+static struct spin *sem_lock(const mf_case *c)
+{
+    return &mfi_sem(c->obj)->lock;
+}
+
+static int sem_attempt(mf_case *c)
+{
+    return mfi_sem_try(mfi_sem(c->obj)) ? 0 : -EAGAIN;
+}
+
+static int sem_locked(mf_case *c, struct chan_after *after)
+{
+    (void)after;
+    return sem_attempt(c);
+}
+
+/* Permits come without the lock while nobody waits: so joining may fail. */
+static bool sem_join(mf_case *c, struct sync_waiter *w)
+{
+    return mfi_sem_queue_locked(mfi_sem(c->obj), w);
+}
+
+static void sem_leave(mf_case *c, struct sync_waiter *w)
+{
+    mfi_sem_leave_locked(mfi_sem(c->obj), w);
 }
 
 /* ---- points in time ----------------------------------------------------- */
@@ -243,7 +251,7 @@ mf_case mf_on_call(mf_fn *fn, void *arg)
 
 void mfi_case_call_reset(mf_case *c)
 {
-    set_words(c, (struct case_words){.task = NULL});
+    mfi_case_set_words(c, (struct case_words){.task = NULL});
 }
 
 int mfi_case_call_start(mf_case *c, mf_scope *s)
@@ -255,13 +263,13 @@ int mfi_case_call_start(mf_case *c, mf_scope *s)
     memcpy(&fn, &c->obj, sizeof fn);
     rc = mf_spawn(s, fn, c->val, MF_TASK_OPTIONS(.name = "a select's call"),
                   &w.task);
-    set_words(c, w);
+    mfi_case_set_words(c, w);
     return rc;
 }
 
 static mf_task *task_of(const mf_case *c)
 {
-    return c->op == MF_OP_JOIN ? c->obj : words(c).task;
+    return c->op == MF_OP_JOIN ? c->obj : mfi_case_words(c).task;
 }
 
 static int join_attempt(mf_case *c)
@@ -339,129 +347,6 @@ static void scope_unlink(mf_case *c, struct case_link *l)
     mfi_spin_unlock(&s->lock);
 }
 
-/* ---- fds ---------------------------------------------------------------- */
-
-mf_case mfi_case_fd(enum mf_op op, int fd, short poll_events,
-                    mfi_attempt *attempt)
-{
-    mf_case c = make(op, NULL, NULL);
-
-    c.fd = fd < 0 ? -1 : fd;
-    set_words(&c,
-              (struct case_words){.attempt = attempt, .events = poll_events});
-    return c;
-}
-
-/* The record's flags may be stale, so the kernel is asked. */
-static int poll_attempt(mf_case *c)
-{
-    struct pollfd pfd = {.fd = c->fd, .events = mfi_case_fd_events(c)};
-    long n = mfi_ppoll(&pfd, 1, 0);
-
-    if (n <= 0)
-        return n == 0 ? -EAGAIN : (int)n;
-    return (pfd.revents & POLLNVAL) != 0 ? -EBADF : pfd.revents;
-}
-
-mf_case mf_on_fd(int fd, short poll_events)
-{
-    return mfi_case_fd(MF_OP_FD, fd, poll_events, poll_attempt);
-}
-
-short mfi_case_fd_events(const mf_case *c)
-{
-    return (short)words(c).events;
-}
-
-static uint32_t fd_flags(const mf_case *c)
-{
-    int events = words(c).events;
-
-    return ((events & POLLIN) != 0 ? (uint32_t)FD_IN : 0) |
-           ((events & POLLOUT) != 0 ? (uint32_t)FD_OUT : 0) |
-           ((events & POLLPRI) != 0 ? (uint32_t)FD_PRI : 0);
-}
-
-/* Registered, by us, and no edge since it last said EAGAIN. */
-static bool known_idle(struct fdrec *rec, uint32_t seen, uint32_t flags)
-{
-    return (seen & flags) == 0 && mfi_load_acq(&rec->home) != 0 &&
-           (mfi_load_rlx(&rec->bits) & FD_ADOPTED) == 0;
-}
-
-int mfi_case_fd_attempt(mf_case *c, bool again)
-{
-    uint32_t flags = fd_flags(c), seen;
-    struct fdrec *rec;
-    int rc = mfi_fd_get(c->fd, &rec);
-
-    if (rc < 0)
-        return rc;
-    seen = mfi_fd_ready(rec);
-    if (again && known_idle(rec, seen, flags)) {
-        mfi_fd_put(rec, c->fd);
-        return -EAGAIN;
-    }
-    do
-        rc = words(c).attempt(c);
-    while (rc == -EINTR);
-    if (rc == -EAGAIN && rec->kind == FD_FILE)
-        rc = -EPERM; /* no edge ever comes from a file */
-    if (rc == -EAGAIN && (seen & flags) != 0)
-        mfi_fd_drained(rec, seen, flags);
-    mfi_fd_put(rec, c->fd);
-    return rc;
-}
-
-static void pass_on(mf_case *c, struct fdrec *rec, uint32_t flags)
-{
-    struct wake_list woken;
-
-    mfi_wake_list_init(&woken);
-    mfi_fd_baton_slow(rec, flags, &woken);
-    mfi_wake(&woken);
-    (void)c;
-}
-
-int mfi_case_fd_link(mf_case *c, struct case_link *l, struct agent *a)
-{
-    struct worker *w = mfi_worker();
-    int rc = mfi_fd_get(c->fd, &l->rec);
-
-    if (rc < 0)
-        return rc;
-    if (w != NULL && (rc = mfi_poller_watch(&w->poller, c->fd, l->rec)) < 0) {
-        /* Others may count on this registration: let them find out. */
-        mfi_or_acqrel(&l->rec->ready, fd_flags(c));
-        pass_on(c, l->rec, fd_flags(c));
-        mfi_fd_put(l->rec, c->fd);
-        return rc;
-    }
-    l->f = (struct fd_waiter){
-        .w.parker = &a->parker, .flags = fd_flags(c), .fd = c->fd};
-    if (mfi_fd_wait(l->rec, &l->f)) {
-        l->linked = true;
-        return 1;
-    }
-    mfi_fd_put(l->rec, c->fd);
-    return 0;
-}
-
-bool mfi_case_fd_unlink(mf_case *c, struct case_link *l)
-{
-    uint32_t flags = fd_flags(c);
-    bool closing;
-
-    mfi_fd_unwait(l->rec, &l->f);
-    closing = mfi_fd_closing(l->rec);
-    /* An edge may have woken us; if we do not use it up, it is the next's. */
-    if (mfi_fd_baton_due(l->rec, flags))
-        pass_on(c, l->rec, flags);
-    mfi_fd_put(l->rec, c->fd);
-    l->linked = false;
-    return closing;
-}
-
 /* ---- the kinds ---------------------------------------------------------- */
 
 static const struct case_kind kinds[] = {
@@ -478,6 +363,11 @@ static const struct case_kind kinds[] = {
                      .queue = event_queue,
                      .attempt_locked = event_locked,
                      .once = true},
+    [MF_OP_SEM] = {.attempt = sem_attempt,
+                   .lock = sem_lock,
+                   .attempt_locked = sem_locked,
+                   .join_locked = sem_join,
+                   .leave_locked = sem_leave},
     [MF_OP_TIME] = {.attempt = time_attempt, .once = true},
     [MF_OP_JOIN] = {.attempt = join_attempt,
                     .link = join_link,
@@ -525,13 +415,14 @@ bool mfi_case_valid(const mf_case *c)
     if (c->op < 0 || c->op >= KINDS)
         return false;
     if (mfi_case_is_fd(c))
-        return words(c).attempt != NULL && valid_events(words(c).events);
+        return mfi_case_words(c).attempt != NULL &&
+               valid_events(mfi_case_words(c).events);
     if ((c->op == MF_OP_RECV || c->op == MF_OP_SEND) && c->obj != NULL)
         return c->val != NULL || ((mf_chan *)c->obj)->elem_size == 0;
     if (c->op == MF_OP_BROADCAST && c->obj != NULL)
         return c->val != NULL || broadcast(c)->elem_size == 0;
     if (c->op == MF_OP_WATCH && c->obj != NULL)
-        return words(c).version != NULL &&
+        return mfi_case_words(c).version != NULL &&
                (c->val != NULL || ((mf_watch *)c->obj)->elem_size == 0);
     return c->op == MF_OP_NONE || kinds[c->op].attempt != NULL;
 }

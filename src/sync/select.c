@@ -31,7 +31,6 @@
 #include <stdlib.h>
 
 #include "base/time.h"
-#include "os/event.h"
 #include "sync/chan.h"
 #include "sync/select.h"
 
@@ -215,7 +214,28 @@ static int look_locked(struct select *s, struct chan_after *after, int *ret_k)
     return -EAGAIN;
 }
 
-static void link_locked(struct select *s)
+/* Under its lock: out of the queue it joined. */
+static void leave_queue(mf_case *c, const struct case_kind *kind,
+                        struct case_link *l)
+{
+    if (kind->leave_locked != NULL)
+        kind->leave_locked(c, &l->s);
+    else
+        mfi_waitq_del(kind->queue(c), &l->s.w);
+    l->linked = false;
+}
+
+/* Under all locks, the first n cases: nobody can have seen them there. */
+static void unlink_locked(struct select *s, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (s->links[i].linked)
+            leave_queue(&s->cases[i], mfi_case_kind(&s->cases[i]),
+                        &s->links[i]);
+}
+
+/* Under all locks. False: one of them cannot be joined, so none has been. */
+static bool link_locked(struct select *s)
 {
     for (int i = 0; i < s->n; i++) {
         const struct case_kind *kind = mfi_case_kind(&s->cases[i]);
@@ -225,9 +245,15 @@ static void link_locked(struct select *s)
             continue;
         l->s = (struct sync_waiter){.w.parker = &s->a->parker,
                                     .elem = s->cases[i].val};
-        mfi_waitq_add(kind->queue(&s->cases[i]), &l->s.w);
+        if (kind->join_locked == NULL) {
+            mfi_waitq_add(kind->queue(&s->cases[i]), &l->s.w);
+        } else if (!kind->join_locked(&s->cases[i], &l->s)) {
+            unlink_locked(s, i);
+            return false;
+        }
         l->linked = true;
     }
+    return true;
 }
 
 /* Those without a lock of ours. 1 all linked; 0 look again; < 0 case *ret_k
@@ -257,93 +283,13 @@ static int link_others(struct select *s, int *ret_k)
 
 /* ---- step 3: wait ------------------------------------------------------- */
 
-static mf_ns span_left(struct select *s)
-{
-    mf_ns until = s->at, now = mf_now();
-
-    if (s->a->shields != 0 && s->a->shield_limit < until &&
-        s->a->shield_limit > now)
-        until = s->a->shield_limit;
-    if (until == MFI_FAR)
-        return MFI_FAR;
-    return until > now ? until - now : 0;
-}
-
-/* What ppoll saw, the records shall know: no edge told them. */
-static void tell_records(struct select *s, const struct pollfd *fds)
-{
-    int n = 1;
-
-    for (int i = 0; i < s->n; i++) {
-        if (!mfi_case_is_fd(&s->cases[i]) || !s->links[i].linked)
-            continue;
-        if (fds[n++].revents != 0)
-            mfi_or_acqrel(&s->links[i].rec->ready, s->links[i].f.flags);
-    }
-}
-
-/*
- * A plain thread, with fds: no edge will tell it, so it polls them itself. 1
- * look again (for a cancel too), -ETIMEDOUT, or why it has no bell.
- */
-static int thread_wait_fds(struct select *s, struct pollfd *fds)
-{
-    struct agent *a = s->a;
-    bool parked = false;
-    int n = 1;
-
-    fds[0] = (struct pollfd){.fd = mfi_agent_bell(a), .events = POLLIN};
-    for (int i = 0; i < s->n; i++)
-        if (mfi_case_is_fd(&s->cases[i]) && s->links[i].linked)
-            fds[n++] =
-                (struct pollfd){.fd = s->cases[i].fd,
-                                .events = mfi_case_fd_events(&s->cases[i])};
-    if (mfi_unlikely(a->shields != 0))
-        mfi_shield_over(a);
-    mfi_store_rel(&a->polling, 1u);
-    if (fds[0].fd >= 0 && !mfi_cancel_due(a) &&
-        (parked = mfi_park_commit_thread(a)))
-        (void)mfi_ppoll(fds, (unsigned)n, span_left(s));
-    mfi_store_rel(&a->polling, 0u);
-    /* Take the wait back; if somebody was faster, they say why. */
-    if (mfi_parker_claim(&a->parker, WOKEN_READY) == CLAIM_LOST) {
-        if (parked)
-            mfi_park_lost_thread(a);
-        return 1;
-    }
-    if (fds[0].fd < 0)
-        return fds[0].fd;
-    if (parked)
-        tell_records(s, fds);
-    return parked && s->at <= mf_now() ? -ETIMEDOUT : 1;
-}
-
-static int wait_fds_of_thread(struct select *s)
-{
-    struct pollfd few[MF_SELECT_MAX + 1], *fds = few;
-    int rc;
-
-    if (s->nfds > MF_SELECT_MAX) {
-        /* tidy: allow malloc, because it is more than a stack is for */
-        fds = malloc((size_t)(s->nfds + 1) * sizeof *fds);
-        if (fds == NULL) {
-            mfi_parker_claim(&s->a->parker, WOKEN_READY);
-            return -ENOMEM;
-        }
-    }
-    rc = thread_wait_fds(s, fds);
-    if (fds != few)
-        /* tidy: allow malloc, because it was made above */
-        free(fds);
-    return rc;
-}
-
 static int wait_one(struct select *s)
 {
     int rc;
 
     if (s->nfds > 0 && s->a->parker.kind == AGENT_THREAD)
-        return wait_fds_of_thread(s);
+        return mfi_case_fds_wait(s->a, s->cases, s->links, s->n, s->nfds,
+                                 s->at);
     rc = mfi_wait(s->a, s->at, "a select");
     return rc == -EBADF ? 1 : rc; /* unlinking finds which */
 }
@@ -370,7 +316,7 @@ static int unlink_all(struct select *s)
             }
         } else if (kind->lock != NULL) {
             mfi_spin_lock(kind->lock(c));
-            mfi_waitq_del(kind->queue(c), &l->s.w);
+            leave_queue(c, kind, l);
             mfi_spin_unlock(kind->lock(c));
             if (l->s.won) {
                 c->res = l->s.res;
@@ -392,6 +338,7 @@ static int unlink_all(struct select *s)
 static int wait_round(struct select *s)
 {
     struct chan_after after;
+    bool linked = false;
     int rc, k = 0, won;
 
     mfi_chan_after_init(&after);
@@ -402,9 +349,9 @@ static int wait_round(struct select *s)
     lock_all(s);
     rc = look_locked(s, &after, &k);
     if (rc == -EAGAIN)
-        link_locked(s);
+        linked = link_locked(s);
     unlock_all(s);
-    if (rc != -EAGAIN) {
+    if (!linked) {
         mfi_park_disarm(s->a);
         mfi_chan_after(&after);
         if (rc != CHAN_GROW)

@@ -18,6 +18,8 @@
 
 #include <mayfly/select.h>
 
+#include <string.h>
+
 #include "poll/fdtab.h"
 #include "sync/wait.h"
 
@@ -35,12 +37,41 @@ struct case_link {
 /* One try without waiting: its result, or -EAGAIN. */
 typedef int mfi_attempt(mf_case *c);
 
+/* What a case keeps in its reserved words. */
+struct case_words {
+    union {
+        mfi_attempt *attempt; /* fd cases, with the poll events */
+        mf_task *task;        /* call cases: who runs the call */
+        uint64_t *version;    /* watch cases */
+    };
+    int events;
+};
+_Static_assert(sizeof(struct case_words) <= sizeof(((mf_case *)0)->mfi_),
+               "the reserved words hold it");
+_Static_assert(sizeof(mf_case) == 64, "promised for ever");
+
+static inline struct case_words mfi_case_words(const mf_case *c)
+{
+    struct case_words w;
+
+    memcpy(&w, c->mfi_, sizeof w);
+    return w;
+}
+
+static inline void mfi_case_set_words(mf_case *c, struct case_words w)
+{
+    memcpy(c->mfi_, &w, sizeof w);
+}
+
 struct case_kind {
     mfi_attempt *attempt; /* takes the locks it needs; NULL: see fd */
     /* locked */
     struct spin *(*lock)(const mf_case *c);
     struct waitq *(*queue)(const mf_case *c);
     int (*attempt_locked)(mf_case *c, struct chan_after *after);
+    /* instead of queue: join it (false: there is something to take); leave */
+    bool (*join_locked)(mf_case *c, struct sync_waiter *w);
+    void (*leave_locked)(mf_case *c, struct sync_waiter *w);
     /* poked: false if there is nothing to wait for */
     bool (*link)(mf_case *c, struct case_link *l);
     void (*unlink)(mf_case *c, struct case_link *l);
@@ -73,7 +104,13 @@ int mfi_case_fd_attempt(mf_case *c, bool again);
 int mfi_case_fd_link(mf_case *c, struct case_link *l, struct agent *a);
 /* True: it was closed under us. */
 bool mfi_case_fd_unlink(mf_case *c, struct case_link *l);
-short mfi_case_fd_events(const mf_case *c);
+
+/*
+ * A plain thread sleeps for n cases, nfds of them fds, until `at`. 1 look again
+ * (for a cancel too), -ETIMEDOUT, -ENOMEM, -EMFILE.
+ */
+int mfi_case_fds_wait(struct agent *a, mf_case *cases, struct case_link *links,
+                      int n, int nfds, mf_ns at);
 
 /* Call cases: forget the task of an earlier select; it may be gone. */
 void mfi_case_call_reset(mf_case *c);

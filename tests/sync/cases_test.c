@@ -184,6 +184,92 @@ MFI_TEST(joins_and_scopes)
     in_both(join_cases, NULL);
 }
 
+static int posts(void *arg)
+{
+    return mf_sem_post(arg, 1);
+}
+
+static int sem_cases(void *arg)
+{
+    mf_sem sem = MF_SEM_INIT(2), other = MF_SEM_INIT(0);
+    mf_case c[3];
+    MF_SCOPE(s);
+
+    (void)arg;
+    EXPECT_EQ(only(mf_on_sem(&sem), MF_NOW), 0);
+    EXPECT_EQ(only(mf_on_sem(&sem), late()), 0);
+    EXPECT_EQ(only(mf_on_sem(&sem), MF_NOW), -ETIMEDOUT);
+    EXPECT_EQ(only(mf_on_sem(&sem), soon()), -ETIMEDOUT);
+    EXPECT_EQ(mf_sem_value(&sem), 0);
+    for (int i = 0; i < 20; i++) {
+        c[0] = mf_on_sem(&sem);
+        c[1] = mf_on_sem(&other);
+        c[2] = mf_on_sem(&sem);
+        EXPECT_EQ(mf_go(&s, later, (&(struct one){posts, &sem})), 0);
+        EXPECT_EQ(mf_select(c, 3, late()) % 2, 0);
+        EXPECT_EQ(mf_scope_wait(&s, late()), 0);
+        EXPECT_EQ(mf_sem_value(&sem), 0); /* one permit, taken once */
+    }
+    EXPECT_EQ(mf_sem_post(&other, 3), 0);
+    EXPECT_EQ(mf_select(c, 3, MF_NOW), 1);
+    EXPECT_EQ(mf_sem_value(&other), 2);
+    return mf_scope_close(&s);
+}
+
+MFI_TEST(semaphores)
+{
+    in_both(sem_cases, NULL);
+}
+
+/* Permits given by posts and taken by selects, which have deadlines, too. */
+struct permits {
+    mf_sem sem[2];
+    _Atomic int taken;
+};
+
+enum { PERMITS = 6000 / KIT_SLOW, TAKERS = 4 };
+
+struct taker {
+    struct permits *p;
+    uint32_t seed;
+    bool gives;
+};
+
+static int gives_or_takes(void *arg)
+{
+    struct taker *t = arg;
+    struct permits *p = t->p;
+
+    for (int i = 0; t->gives && i < PERMITS; i++)
+        EXPECT_EQ(mf_sem_post(&p->sem[dice(&t->seed, 2)], 1), 0);
+    while (!t->gives && mfi_load_acq(&p->taken) < 2 * PERMITS) {
+        mf_case c[2] = {mf_on_sem(&p->sem[0]), mf_on_sem(&p->sem[1])};
+        mf_deadline d = mf_after(MF_USEC(dice(&t->seed, 60)));
+
+        if (mf_select(c, 2, d) >= 0)
+            mfi_add_acqrel(&p->taken, 1);
+        if (dice(&t->seed, 4) == 0 && mf_sem_wait(&p->sem[1], d) == 0)
+            mfi_add_acqrel(&p->taken, 1);
+    }
+    return 0;
+}
+
+MFI_TEST(no_permit_is_lost_or_taken_twice)
+{
+    FOR_ALL_CROWDS(mix, workers)
+    {
+        struct permits p = {.taken = 0};
+        struct taker t[2 + TAKERS];
+
+        for (int i = 0; i < 2 + TAKERS; i++)
+            t[i] = (struct taker){&p, 5u + (uint32_t)i * 77u, i < 2};
+        crowd((enum mix)mix, workers, gives_or_takes, t, sizeof t[0],
+              2 + TAKERS);
+        EXPECT_EQ(p.taken, 2 * PERMITS);
+        EXPECT_EQ(mf_sem_value(&p.sem[0]) + mf_sem_value(&p.sem[1]), 0);
+    }
+}
+
 /* ---- calls --------------------------------------------------------------- */
 
 static _Atomic int ended;
@@ -232,94 +318,6 @@ static int call_cases(void *arg)
 MFI_TEST(calls)
 {
     in_both(call_cases, NULL);
-}
-
-/* ---- fds ----------------------------------------------------------------- */
-
-static int writes_one(void *arg)
-{
-    EXPECT_EQ(mf_write(*(int *)arg, "x", 1, late()), 1);
-    return 0;
-}
-
-static int closes_fd(void *arg)
-{
-    return mf_close(*(int *)arg);
-}
-
-static int fd_cases(void *arg)
-{
-    int fds[2];
-    char byte;
-    MF_SCOPE(s);
-
-    (void)arg;
-    bare_pair(SOCK_STREAM, fds);
-    EXPECT_EQ(only(mf_on_fd(fds[0], POLLIN), MF_NOW), -ETIMEDOUT);
-    EXPECT_EQ(only(mf_on_fd(fds[0], POLLOUT), MF_NOW), POLLOUT);
-    EXPECT_EQ(only(mf_on_fd(fds[0], POLLIN | POLLOUT), late()), POLLOUT);
-    EXPECT_EQ(only(mf_on_fd(fds[0], POLLIN), soon()), -ETIMEDOUT);
-    for (int i = 0; i < 20; i++) {
-        EXPECT_EQ(mf_go(&s, later, (&(struct one){writes_one, &fds[1]})), 0);
-        EXPECT_EQ(only(mf_on_fd(fds[0], POLLIN), late()), POLLIN);
-        EXPECT_EQ(only(mf_on_fd(fds[0], POLLIN), MF_NOW), POLLIN);
-        EXPECT_EQ(mf_read(fds[0], &byte, 1, MF_NOW), 1);
-        EXPECT_EQ(only(mf_on_fd(fds[0], POLLIN), MF_NOW), -ETIMEDOUT);
-        EXPECT_EQ(mf_scope_wait(&s, late()), 0);
-    }
-    EXPECT_EQ(mf_go(&s, later, (&(struct one){closes_fd, &fds[1]})), 0);
-    EXPECT_EQ(only(mf_on_fd(fds[0], POLLIN), late()) & POLLIN, POLLIN);
-    EXPECT_EQ(mf_scope_close(&s), 0);
-    EXPECT_EQ(mf_close(fds[0]), 0);
-    EXPECT_EQ(only(mf_on_fd(fds[0], POLLIN), late()), -EBADF);
-    return 0;
-}
-
-MFI_TEST(fds)
-{
-    in_both(fd_cases, NULL);
-}
-
-/* Closed while it is waited for: -EBADF, though its number is used again. */
-static int fd_closed(void *arg)
-{
-    int fds[2], again[2];
-    MF_SCOPE(s);
-
-    (void)arg;
-    for (int i = 0; i < 20; i++) {
-        bare_pair(SOCK_STREAM, fds);
-        EXPECT_EQ(mf_go(&s, later, (&(struct one){closes_fd, &fds[0]})), 0);
-        EXPECT_EQ(only(mf_on_fd(fds[0], POLLIN), late()), -EBADF);
-        EXPECT_EQ(mf_scope_wait(&s, late()), 0);
-        bare_pair(SOCK_STREAM, again);
-        EXPECT_EQ(only(mf_on_fd(again[0], POLLIN), MF_NOW), -ETIMEDOUT);
-        EXPECT_EQ(mf_close(again[0]) + mf_close(again[1]) + mf_close(fds[1]),
-                  0);
-    }
-    return mf_scope_close(&s);
-}
-
-MFI_TEST(an_fd_closed_meanwhile)
-{
-    in_both(fd_closed, NULL);
-}
-
-/* A file is never waited for: ready, or told. */
-static int files(void *arg)
-{
-    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-
-    (void)arg;
-    EXPECT_GE(fd, 0);
-    EXPECT_EQ(only(mf_on_fd(fd, POLLIN), late()), POLLIN);
-    EXPECT_EQ(mf_close(fd), 0);
-    return 0;
-}
-
-MFI_TEST(files_are_ready)
-{
-    in_both(files, NULL);
 }
 
 /* ---- never, and misuse --------------------------------------------------- */

@@ -94,6 +94,24 @@ MFI_TEST(what_is_left_is_released_the_latest_first)
     memcpy(mfi_held_died, had, sizeof had);
 }
 
+/* What lies where a lock was is left alone, and what it may point to. */
+MFI_TEST(a_lock_that_is_not_the_owners_ends_the_walk)
+{
+    mf_mutex m[3] = {{{0, 0}}};
+    struct agent a = {.held = NULL};
+
+    for (int i = 0; i < 3; i++) {
+        m[i].mfi_[0] = (uintptr_t)&a;
+        mfi_held_push(&a, (struct held *)(void *)&m[i].mfi_[1], HELD_MUTEX);
+    }
+    m[1].mfi_[0] = 0x5a5a5a5a;
+    mfi_held_release(&a);
+    EXPECT_EQ(a.held, NULL);
+    EXPECT_NE(m[2].mfi_[0], (uintptr_t)&a);
+    EXPECT_EQ(m[1].mfi_[0], 0x5a5a5a5a);
+    EXPECT_EQ(m[0].mfi_[0], (uintptr_t)&a);
+}
+
 /* ---- owners that end ----------------------------------------------------- */
 
 enum way { RETURNS, PANICS, EXITS, CANCELED, THREAD, WAYS };

@@ -5,7 +5,13 @@
  */
 #include "sync/crew.h"
 
-enum { LOCKS = 3, STEPS = 1000000 / KIT_SLOW, TASKS = 12, THREADS = 3 };
+enum {
+    LOCKS = 3,
+    STEPS = 1000000 / KIT_SLOW,
+    TASKS = 12,
+    THREADS = 3,
+    DUEL_SECONDS = 5
+};
 
 struct lock {
     mf_mutex m;
