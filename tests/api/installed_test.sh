@@ -21,6 +21,7 @@ programs=(
     p05_go.c
     p05_spawn.c
     p06_select.c
+    p07_cqueue.c
     p08_loop_select.c
     p11_pool.c
     p12_thread.c
@@ -42,7 +43,8 @@ skip() { # reason: of the check that calls it
     skipped=$1
 }
 
-check() { # what command...: runs it, counts, shows its output if it fails
+# Run it, count, show its output if it fails; false then.
+check() { # what command...
     local what=$1
     shift
     skipped=
@@ -50,6 +52,7 @@ check() { # what command...: runs it, counts, shows its output if it fails
         failed=$((failed + 1))
         echo "not ok - $what"
         tail -n 40 "$work/log"
+        return 1
     elif [ -n "$skipped" ]; then
         echo "ok - $what # SKIP $skipped"
     else
@@ -103,6 +106,7 @@ run_all() { # title folder suffix
     for program in "${programs[@]}"; do
         run_program "$1" "$2" "$3" "$program"
     done
+    true # what failed is counted
 }
 
 check install cmake --install "$build" --prefix "$prefix"
@@ -111,13 +115,13 @@ export PKG_CONFIG_PATH="${pc%/*}"
 libdir=$(pkg-config --variable=libdir mayfly)
 export LD_LIBRARY_PATH="$libdir"
 
-check "build with pkg-config" with_pkg_config
-run_all pkg-config "$work/pkg" ""
-check "build with libmayfly.a" with_archive
-run_all libmayfly.a "$work/archive" ""
-check "build with find_package" with_find_package
-run_all "find_package shared" "$work/find" ""
-run_all "find_package static" "$work/find" _static
+check "build with pkg-config" with_pkg_config &&
+    run_all pkg-config "$work/pkg" ""
+check "build with libmayfly.a" with_archive &&
+    run_all libmayfly.a "$work/archive" ""
+check "build with find_package" with_find_package &&
+    run_all "find_package shared" "$work/find" "" &&
+    run_all "find_package static" "$work/find" _static
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
