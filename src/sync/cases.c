@@ -201,21 +201,16 @@ static int sem_attempt(mf_case *c)
     return mfi_sem_try(mfi_sem(c->obj)) ? 0 : -EAGAIN;
 }
 
+/* If it takes none, none comes without the lock from now on. */
 static int sem_locked(mf_case *c, struct chan_after *after)
 {
     (void)after;
-    return sem_attempt(c);
+    return mfi_sem_take_locked(mfi_sem(c->obj)) ? 0 : -EAGAIN;
 }
 
-/* Permits come without the lock while nobody waits: so joining may fail. */
-static bool sem_join(mf_case *c, struct sync_waiter *w)
+static struct waitq *sem_queue(const mf_case *c)
 {
-    return mfi_sem_queue_locked(mfi_sem(c->obj), w);
-}
-
-static void sem_leave(mf_case *c, struct sync_waiter *w)
-{
-    mfi_sem_leave_locked(mfi_sem(c->obj), w);
+    return &mfi_sem(c->obj)->waiters;
 }
 
 /* ---- points in time ----------------------------------------------------- */
@@ -365,9 +360,8 @@ static const struct case_kind kinds[] = {
                      .once = true},
     [MF_OP_SEM] = {.attempt = sem_attempt,
                    .lock = sem_lock,
-                   .attempt_locked = sem_locked,
-                   .join_locked = sem_join,
-                   .leave_locked = sem_leave},
+                   .queue = sem_queue,
+                   .attempt_locked = sem_locked},
     [MF_OP_TIME] = {.attempt = time_attempt, .once = true},
     [MF_OP_JOIN] = {.attempt = join_attempt,
                     .link = join_link,

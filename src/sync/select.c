@@ -214,28 +214,8 @@ static int look_locked(struct select *s, struct chan_after *after, int *ret_k)
     return -EAGAIN;
 }
 
-/* Under its lock: out of the queue it joined. */
-static void leave_queue(mf_case *c, const struct case_kind *kind,
-                        struct case_link *l)
-{
-    if (kind->leave_locked != NULL)
-        kind->leave_locked(c, &l->s);
-    else
-        mfi_waitq_del(kind->queue(c), &l->s.w);
-    l->linked = false;
-}
-
-/* Under all locks, the first n cases: nobody can have seen them there. */
-static void unlink_locked(struct select *s, int n)
-{
-    for (int i = 0; i < n; i++)
-        if (s->links[i].linked)
-            leave_queue(&s->cases[i], mfi_case_kind(&s->cases[i]),
-                        &s->links[i]);
-}
-
-/* Under all locks. False: one of them cannot be joined, so none has been. */
-static bool link_locked(struct select *s)
+/* Under all locks. */
+static void link_locked(struct select *s)
 {
     for (int i = 0; i < s->n; i++) {
         const struct case_kind *kind = mfi_case_kind(&s->cases[i]);
@@ -245,15 +225,9 @@ static bool link_locked(struct select *s)
             continue;
         l->s = (struct sync_waiter){.w.parker = &s->a->parker,
                                     .elem = s->cases[i].val};
-        if (kind->join_locked == NULL) {
-            mfi_waitq_add(kind->queue(&s->cases[i]), &l->s.w);
-        } else if (!kind->join_locked(&s->cases[i], &l->s)) {
-            unlink_locked(s, i);
-            return false;
-        }
+        mfi_waitq_add(kind->queue(&s->cases[i]), &l->s.w);
         l->linked = true;
     }
-    return true;
 }
 
 /* Those without a lock of ours. 1 all linked; 0 look again; < 0 case *ret_k
@@ -316,7 +290,7 @@ static int unlink_all(struct select *s)
             }
         } else if (kind->lock != NULL) {
             mfi_spin_lock(kind->lock(c));
-            leave_queue(c, kind, l);
+            mfi_waitq_del(kind->queue(c), &l->s.w);
             mfi_spin_unlock(kind->lock(c));
             if (l->s.won) {
                 c->res = l->s.res;
@@ -338,7 +312,6 @@ static int unlink_all(struct select *s)
 static int wait_round(struct select *s)
 {
     struct chan_after after;
-    bool linked = false;
     int rc, k = 0, won;
 
     mfi_chan_after_init(&after);
@@ -349,9 +322,9 @@ static int wait_round(struct select *s)
     lock_all(s);
     rc = look_locked(s, &after, &k);
     if (rc == -EAGAIN)
-        linked = link_locked(s);
+        link_locked(s);
     unlock_all(s);
-    if (!linked) {
+    if (rc != -EAGAIN) {
         mfi_park_disarm(s->a);
         mfi_chan_after(&after);
         if (rc != CHAN_GROW)

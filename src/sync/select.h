@@ -69,9 +69,6 @@ struct case_kind {
     struct spin *(*lock)(const mf_case *c);
     struct waitq *(*queue)(const mf_case *c);
     int (*attempt_locked)(mf_case *c, struct chan_after *after);
-    /* instead of queue: join it (false: there is something to take); leave */
-    bool (*join_locked)(mf_case *c, struct sync_waiter *w);
-    void (*leave_locked)(mf_case *c, struct sync_waiter *w);
     /* poked: false if there is nothing to wait for */
     bool (*link)(mf_case *c, struct case_link *l);
     void (*unlink)(mf_case *c, struct case_link *l);

@@ -8,11 +8,11 @@
  *   value = SEM_WAITERS   no permit, somebody waits: everything by the lock
  *
  * Invariants
- *   1. a waiter in the queue => SEM_WAITERS, whenever the lock is free. So there
- *      is never a permit beside a waiter, and who comes last cannot overtake:
- *      permits are handed to waiters, in order, by claim. This is the whole
- *      argument against starvation. (Who finds a permit takes it while others
- *      may be about to queue: those have not begun to wait.)
+ *   1. a waiter in the queue => SEM_WAITERS, whenever the lock is free. So
+ *      there is never a permit beside a waiter, and who comes last cannot
+ *      overtake: permits are handed to waiters, in order, by claim. This is the
+ *      whole argument against starvation. (Who finds a permit takes it while
+ *      others may be about to queue: those have not begun to wait.)
  *   2. while the flag is set only the lock's holder writes value
  *   3. the one who gives touches nothing after its CAS, or after its unlock;
  *      and it gives under the lock only when somebody is queued, to hand to or
