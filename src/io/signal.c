@@ -204,7 +204,7 @@ int mf_signal_open(const int *signos, int n, mf_signal **ret_sig)
     uint64_t set;
     int rc, fd;
 
-    if (ret_sig == NULL || (rc = make_set(signos, n, &set)) < 0)
+    if (ret_sig == NULL || make_set(signos, n, &set) < 0)
         return -EINVAL;
     if ((fd = make_bell()) < 0)
         return fd;

@@ -98,7 +98,7 @@ static int accepted(int fd, const mf_addr *peer, mf_addr *ret_peer)
 
 int mf_accept(int listener, mf_addr *ret_peer, mf_deadline deadline)
 {
-    mf_addr peer;
+    mf_addr peer = {.len = 0};
     struct op op;
     long n;
     int rc;
@@ -115,7 +115,7 @@ int mf_accept(int listener, mf_addr *ret_peer, mf_deadline deadline)
 
 static int accept_attempt(mf_case *c)
 {
-    mf_addr peer;
+    mf_addr peer = {.len = 0};
     int rc = (int)accept_next(c->fd, &peer);
 
     return rc >= 0 ? accepted(rc, &peer, c->val) : rc;

@@ -160,7 +160,7 @@ int mf_broadcast_send(mf_broadcast *b, const void *elem)
     mfi_spin_lock(&b->lock);
     rc = b->closed ? -EPIPE : b->nsubs > INT32_MAX ? INT32_MAX : (int)b->nsubs;
     if (rc > 0) { /* who is not there is not to get it later */
-        if (b->elem_size != 0)
+        if (elem != NULL) /* else it is of no size */
             memcpy(slot(b, b->next), elem, b->elem_size);
         b->next++;
         mfi_waitq_wake_all(&b->waiters, &woken);
@@ -185,7 +185,7 @@ int mfi_broadcast_recv_locked(mf_subscriber *sub, void *elem)
     }
     if (behind == 0)
         return b->closed ? 0 : -EAGAIN;
-    if (b->elem_size != 0)
+    if (elem != NULL)
         memcpy(elem, slot(b, sub->at), b->elem_size);
     sub->at++;
     return 1;

@@ -146,11 +146,12 @@ static int each_to_one(void *arg)
                                  i == 0 ? select_thread : receive_thread, &c),
                   0);
     for (int r = 0; r < ROUNDS; r++) {
-        if (r % 2 == 0)
+        if (r % 2 == 0) {
             strike_all(c.first);
-        else
+        } else {
             for (int i = 0; i < SIGNALS; i++)
                 strike(c.first + i);
+        }
         await_all(&c, (r + 1) * SIGNALS);
         for (int i = 0; i < SIGNALS; i++)
             EXPECT_EQ(mfi_load_acq(&c.got[i]), r + 1);

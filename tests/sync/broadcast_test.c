@@ -659,7 +659,7 @@ static int loop_over_two(void *arg)
 static int two_at_once(void *arg)
 {
     mf_broadcast *a = make(sizeof(int), ROUNDS), *b = make(sizeof(int), ROUNDS);
-    struct two t[TASKS];
+    struct two t[TASKS] = {{.got_a = 0}};
     mf_scope s;
 
     (void)arg;
