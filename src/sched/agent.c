@@ -29,6 +29,8 @@ static void give_back(void *word)
     struct thread_agent *ta = (void *)((uintptr_t)word & ~(uintptr_t)1);
 
     mfi_arch_self_set(NULL);
+    if (ta->agent.held != NULL)
+        mfi_held_release(&ta->agent);
     if (ta->agent.explain != NULL)
         mfi_slab_put(NULL, ta->agent.explain);
     mfi_spin_lock(&lock);

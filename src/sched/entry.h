@@ -40,8 +40,16 @@ mf_task *mfi_pick_slow(struct worker *w);
 
 static inline mf_task *mfi_pick(struct worker *w)
 {
-    if (mfi_likely(w->handoff == NULL && w->young == NULL))
-        return mfi_runq_pick(&w->q, &mfi_sched.inject);
+    mf_task *t;
+
+    if (w->slot != NULL && mfi_likely(++w->streak < SLOT_STREAK)) {
+        mfi_guard_private(w);
+        t = w->slot;
+        w->slot = NULL;
+        mfi_unguard_private(w);
+        if (mfi_likely(t != NULL)) /* no tick has published it */
+            return t;
+    }
     return mfi_pick_slow(w);
 }
 

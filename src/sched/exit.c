@@ -90,6 +90,9 @@ static _Noreturn void leave(struct running *me)
 {
     /* While their memory is: a cleanup runs on the stack below its frame. */
     drop_scopes(me);
+    if (mfi_unlikely(me->agent.held != NULL))
+        mfi_held_forget(&me->agent, (uintptr_t)me->co.stack->low,
+                        (uintptr_t)me);
     me->unwind.root = me->root;
     me->unwind.landed = landed;
     me->unwind.arg = me;

@@ -128,10 +128,9 @@ void mfi_agent_wake_thread(struct agent *a)
         mfi_futex_wake(&a->parker.word, 1);
 }
 
-int mfi_wait(struct agent *a, mf_ns at, const char *what)
+int mfi_wait_look(struct agent *a, mf_ns at, const char *what)
 {
     mf_ns until = at;
-    int rc;
 
     if (mfi_unlikely(a->shields != 0) && a->shield_limit < until) {
         if (mf_now() < a->shield_limit)
@@ -160,8 +159,16 @@ int mfi_wait(struct agent *a, mf_ns at, const char *what)
     case WOKEN_CANCEL:
         break;
     }
-    rc = mfi_cancel_point(a);
-    return rc < 0 ? rc : 1;
+    return 1;
+}
+
+int mfi_wait(struct agent *a, mf_ns at, const char *what)
+{
+    int rc = mfi_wait_look(a, at, what);
+
+    if (rc == 1 && mfi_cancel_point(a) < 0)
+        rc = -ECANCELED;
+    return rc;
 }
 
 int mfi_wait_hard(struct agent *a, mf_ns at, const char *what)
@@ -205,9 +212,8 @@ int mf_sleep(mf_ns span)
 /* Nobody else here wants the CPU, and it is not time to poll. */
 static bool alone(struct worker *w)
 {
-    return w->tick > 1 && mfi_load_rlx(&w->q.slot) == NULL &&
-           w->young == NULL && mfi_load_acq(&w->q.pinned_n) == 0 &&
-           mfi_runq_size(&w->q) == 0;
+    return w->tick > 1 && w->slot == NULL && w->young == NULL &&
+           mfi_load_acq(&w->q.pinned_n) == 0 && mfi_runq_size(&w->q) == 0;
 }
 
 int mf_yield(void)

@@ -109,6 +109,14 @@ struct agent {
 };
 
 /*
+ * Locks are of the layer above, which sets these before main, if it is linked:
+ * a has ended, what it holds goes to others; and, the frames in [low, high) are
+ * about to go while it lives, so what it holds in there is not its to give.
+ */
+extern void (*mfi_held_release)(struct agent *a);
+extern void (*mfi_held_forget)(struct agent *a, uintptr_t low, uintptr_t high);
+
+/*
  * Told of a task's end, however it ended and even if it never ran, before its
  * scope is: a joiner that is no agent. Linked at the spawn (spawn.h), claimed
  * like any joiner; then `ended` is called with no lock held, must not suspend,

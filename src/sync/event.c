@@ -8,26 +8,13 @@
  * wait after the event costs one load. The waiters are woken from a list of
  * claimed parkers: the event's memory is not touched after the unlock.
  */
-#include <mayfly/sync.h>
+#include "sync/event.h"
 
 #include "base/time.h"
-#include "sched/park.h"
-
-struct event {
-    struct spin lock;
-    _Atomic uint32_t fired;
-    struct waitq waiters;
-};
-_Static_assert(sizeof(struct event) <= sizeof(mf_event), "fits");
-
-static struct event *inside(mf_event *e)
-{
-    return (struct event *)(void *)e;
-}
 
 void mf_event_fire(mf_event *event)
 {
-    struct event *e = inside(event);
+    struct event *e = mfi_event(event);
     struct wake_list woken;
 
     if (e == NULL)
@@ -42,7 +29,7 @@ void mf_event_fire(mf_event *event)
 
 int mf_event_wait(mf_event *event, mf_deadline deadline)
 {
-    struct event *e = inside(event);
+    struct event *e = mfi_event(event);
     struct agent *a;
     struct waiter me;
     int rc;
