@@ -23,6 +23,7 @@ static const struct micro {
     long count;
 } micros[] = {
     {"switch", micro_switch, 50000000},
+    {"gen", micro_gen, 20000000},
     {"yield", micro_yield, 10000000},
     {"park_unpark", micro_park_unpark, 5000000},
     {"spawn_join", micro_spawn_join, 2000000},

@@ -14,6 +14,7 @@ struct micro_args {
 
 /* Each runs as the first task, prints its results and returns 0. */
 int micro_switch(void *args);
+int micro_gen(void *args);
 int micro_yield(void *args);
 int micro_park_unpark(void *args);
 int micro_spawn_join(void *args);

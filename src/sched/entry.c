@@ -37,6 +37,7 @@ static void begin(struct running *run, mf_task *t, mf_fn *fn, void *arg)
     run->agent.inner = NULL;
     run->agent.held = NULL;
     run->agent.locals = NULL;
+    run->agent.gen = NULL;
     run->agent.base = &t->cancel;
 }
 

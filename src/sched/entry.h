@@ -62,6 +62,12 @@ void mfi_leave_for(struct worker *w, struct running *me, enum leave why,
 /* The body is over, with this result: defers, scopes, then the end. */
 void mfi_entry_finish(struct running *me, int result, enum mf_ending ending);
 
+/*
+ * Leave all frames of me, or, inside a generator, all frames of that, and then
+ * those of who asked it.
+ */
+_Noreturn void mfi_exit_unwind(struct running *me);
+
 /* Run what was deferred, last first. */
 void mfi_defers_run(struct running *me);
 

@@ -91,6 +91,7 @@ _Static_assert(sizeof(struct mf_task) == 128, "two cache lines");
 
 struct held;
 struct locals;
+struct mf_gen;
 
 enum agent_kind { AGENT_TASK, AGENT_THREAD, AGENT_WHEN, AGENT_END_WATCH };
 
@@ -106,6 +107,7 @@ struct agent {
     struct explain *explain;  /* the last failure in words, or NULL */
     struct held *held;        /* locks it has, the latest first */
     struct locals *locals;    /* coroutine-local values, or NULL */
+    struct mf_gen *gen;       /* the innermost generator that runs in it */
 };
 
 /*

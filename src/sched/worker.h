@@ -133,6 +133,17 @@ static inline struct agent *mfi_agent(void)
     return mfi_likely(w != NULL) ? &w->current->agent : mfi_agent_thread();
 }
 
+/* The same if there is one already: makes none, may be asked in a handler. */
+static inline struct agent *mfi_agent_known(void)
+{
+    uintptr_t word = (uintptr_t)mfi_arch_self();
+    struct worker *w = (struct worker *)word;
+
+    if ((word & 1) != 0)
+        return (struct agent *)(word & ~(uintptr_t)1);
+    return w != NULL && w->current != NULL ? &w->current->agent : NULL;
+}
+
 /* Give up the CPU; me is the running task. Returns when it runs again. */
 void mfi_leave(struct worker *w, struct running *me, enum leave why);
 

@@ -4,40 +4,42 @@
 
 #include "base/time.h"
 
-bool mfi_sem_queue_locked(struct sem *s, struct sync_waiter *w)
+bool mfi_sem_take_locked(struct sem *s)
 {
     uint32_t seen = mfi_load_rlx(&s->value);
 
-    do {
-        if ((seen & SEM_WAITERS) != 0)
-            break;
-        if (seen != 0)
-            return false;
-    } while (!mfi_cas_acqrel(&s->value, &seen, SEM_WAITERS));
-    mfi_waitq_add(&s->waiters, &w->w);
-    return true;
+    while ((seen & SEM_WAITERS) == 0) {
+        uint32_t to = seen == 0 ? SEM_WAITERS : seen - 1;
+
+        if (mfi_cas_acqrel(&s->value, &seen, to))
+            return seen != 0;
+    }
+    return false;
 }
 
-/* Invariant 1, after somebody has left: n is what is left of a give. */
-static void flag_locked(struct sem *s, uint32_t n)
+/* Under lock: n is what a give has left; without a waiter it is the value. */
+static void leave_value_locked(struct sem *s, uint32_t n)
 {
     if (s->waiters.first == NULL)
         mfi_store_rel(&s->value, n);
 }
 
-void mfi_sem_leave_locked(struct sem *s, struct sync_waiter *w)
+/* The wait is over, and nobody gave. */
+static void leave(struct sem *s, struct sync_waiter *w)
 {
-    if (!mfi_list_linked(&w->w.link))
-        return; /* passed over, and by the flag it is not ours to look at */
-    mfi_waitq_del(&s->waiters, &w->w);
-    flag_locked(s, 0);
+    mfi_spin_lock(&s->lock);
+    if (mfi_list_linked(&w->w.link)) { /* else passed over: not our flag */
+        mfi_waitq_del(&s->waiters, &w->w);
+        leave_value_locked(s, 0);
+    }
+    mfi_spin_unlock(&s->lock);
 }
 
 int mfi_sem_wait(struct sem *s, mf_deadline deadline, const char *what)
 {
     struct agent *a = mfi_agent();
     struct sync_waiter me;
-    bool queued;
+    bool taken;
     int rc;
 
     if (a == NULL)
@@ -54,20 +56,20 @@ int mfi_sem_wait(struct sem *s, mf_deadline deadline, const char *what)
         }
         mfi_park_arm_early(a);
         mfi_spin_lock(&s->lock);
-        queued = mfi_sem_queue_locked(s, &me);
+        taken = mfi_sem_take_locked(s);
+        if (!taken)
+            mfi_waitq_add(&s->waiters, &me.w);
         mfi_spin_unlock(&s->lock);
-        if (!queued) {
+        if (taken) {
             mfi_park_disarm(a);
-            continue;
+            return 0;
         }
         rc = mfi_wait(a, mfi_time_of(deadline), what);
         if (rc == 0) {
             mfi_sync_settle(a, &s->lock);
             return 0; /* handed to us */
         }
-        mfi_spin_lock(&s->lock);
-        mfi_sem_leave_locked(s, &me);
-        mfi_spin_unlock(&s->lock);
+        leave(s, &me);
         if (rc < 0)
             return rc;
     }
@@ -81,14 +83,16 @@ bool mfi_sem_hand(struct sem *s, uint32_t n)
 
     mfi_wake_list_init(&woken);
     mfi_spin_lock(&s->lock);
-    waited = (mfi_load_rlx(&s->value) & SEM_WAITERS) != 0;
+    waited = s->waiters.first != NULL;
+    if (!waited && (mfi_load_rlx(&s->value) & SEM_WAITERS) != 0)
+        mfi_store_rlx(&s->value, 0u);
     if (waited) {
         while (n > 0 && (w = mfi_sync_claim(&s->waiters, &woken)) != NULL) {
             w->res = 0;
             w->won = true;
             n--;
         }
-        flag_locked(s, n);
+        leave_value_locked(s, n);
     }
     mfi_spin_unlock(&s->lock);
     mfi_wake(&woken);

@@ -8,16 +8,19 @@
  *   value = SEM_WAITERS   no permit, somebody waits: everything by the lock
  *
  * Invariants
- *   1. outside the lock SEM_WAITERS is set if and only if the queue is not
- *      empty. So there is never a permit beside a waiter, and who comes last
- *      cannot overtake: permits are handed to waiters, in order, by claim. This
- *      is the whole argument against starvation. (Who finds a permit takes it
- *      while others may be about to queue: those have not begun to wait.)
+ *   1. a waiter in the queue => SEM_WAITERS, whenever the lock is free. So there
+ *      is never a permit beside a waiter, and who comes last cannot overtake:
+ *      permits are handed to waiters, in order, by claim. This is the whole
+ *      argument against starvation. (Who finds a permit takes it while others
+ *      may be about to queue: those have not begun to wait.)
  *   2. while the flag is set only the lock's holder writes value
  *   3. the one who gives touches nothing after its CAS, or after its unlock;
- *      and it has the lock only when there was a waiter to hand to or to pass
- *      over. That one takes the lock before its wait returns. So who knows that
- *      nobody else waits may free the semaphore with the last permit taken.
+ *      and it gives under the lock only when somebody is queued, to hand to or
+ *      to pass over. That one takes the lock before its wait returns. So who
+ *      knows that nobody else waits may free the semaphore with the last permit
+ *      taken.
+ * The flag may stand without a waiter: one that left and did not look. Who
+ * gives next finds out, takes it away and gives by CAS.
  */
 #ifndef MFI_SYNC_SEM_H
 #define MFI_SYNC_SEM_H
@@ -53,20 +56,18 @@ static inline bool mfi_sem_try(struct sem *s)
 }
 
 /*
- * Under s->lock. Join the queue: who gives claims w's parker, which is armed,
- * and then sets w->won and w->res = 0. False: not joined, there is a permit.
+ * Under s->lock. Take a permit; or see to it that none comes without the lock,
+ * and then the caller may join s->waiters, with its parker armed: who gives
+ * claims that, and sets won and res = 0. A waiter leaves by mfi_waitq_del.
  */
-bool mfi_sem_queue_locked(struct sem *s, struct sync_waiter *w);
-
-/* Under s->lock. Leave the queue, if w is still in; not claimed by it. */
-void mfi_sem_leave_locked(struct sem *s, struct sync_waiter *w);
+bool mfi_sem_take_locked(struct sem *s);
 
 /* Take one, waiting for it: what mf_sem_wait and mf_parker_park are. */
 int mfi_sem_wait(struct sem *s, mf_deadline deadline, const char *what);
 
 /*
  * There was SEM_WAITERS. Hand n permits to waiters; what is left becomes the
- * value. False: nobody is in the queue any more, nothing was done.
+ * value. False: nobody is queued any more, nothing was given.
  */
 bool mfi_sem_hand(struct sem *s, uint32_t n);
 

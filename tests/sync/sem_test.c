@@ -433,19 +433,20 @@ static int selects(void *arg)
         w[i].w.parker = &agent->parker;
         w[i].won = false;
         mfi_spin_lock(&s[i]->lock);
-        EXPECT(mfi_sem_queue_locked(s[i], &w[i]));
+        EXPECT(!mfi_sem_take_locked(s[i]));
+        mfi_waitq_add(&s[i]->waiters, &w[i].w);
         mfi_spin_unlock(&s[i]->lock);
     }
     EXPECT_EQ(mfi_wait(agent, mfi_time_of(late()), "two semaphores"), 0);
     for (int i = 0; i < 2; i++) {
         mfi_spin_lock(&s[i]->lock);
-        mfi_sem_leave_locked(s[i], &w[i]);
+        mfi_waitq_del(&s[i]->waiters, &w[i].w);
+        mfi_spin_unlock(&s[i]->lock);
         if (w[i].won) {
             EXPECT_EQ(won, -1);
             EXPECT_EQ(w[i].res, 0);
             won = i;
         }
-        mfi_spin_unlock(&s[i]->lock);
     }
     return won;
 }
@@ -470,23 +471,29 @@ static int select_one(void *arg)
     return 0;
 }
 
-static int there_already(void *arg)
+/* It looks at one that has a permit, and leaves one that has none. */
+static int looks(void *arg)
 {
     mf_sem sem = MF_SEM_INIT(1);
     struct sem *s = mfi_sem(&sem);
-    struct sync_waiter w;
 
     (void)arg;
-    mfi_spin_lock(&s->lock);
-    EXPECT(!mfi_sem_queue_locked(s, &w));
-    EXPECT(mfi_sem_try(s));
-    EXPECT(!mfi_sem_try(s));
-    mfi_spin_unlock(&s->lock);
+    for (int i = 0; i < 2; i++) {
+        EXPECT_EQ(mf_sem_value(&sem), 1);
+        mfi_spin_lock(&s->lock);
+        EXPECT(mfi_sem_take_locked(s));
+        EXPECT(!mfi_sem_take_locked(s));
+        EXPECT(!mfi_sem_try(s));
+        mfi_spin_unlock(&s->lock);
+        EXPECT_EQ(mf_sem_value(&sem), 0);
+        EXPECT_EQ(mf_sem_wait(&sem, i == 0 ? MF_NOW : soon()), -ETIMEDOUT);
+        EXPECT_EQ(mf_sem_post(&sem, 1), 0);
+    }
     return 0;
 }
 
 MFI_TEST(a_select_gets_one_permit_of_one_semaphore)
 {
     everywhere(select_one, NULL);
-    in_both(there_already, NULL);
+    in_both(looks, NULL);
 }
