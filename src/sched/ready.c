@@ -296,8 +296,9 @@ void mfi_wake_slow(struct wake_list *l)
         case AGENT_WHEN:
             mfi_when_start(w, p);
             break;
-        case AGENT_WATCH: {
-            struct watch *watch = mfi_container_of(p, struct watch, parker);
+        case AGENT_END_WATCH: {
+            struct end_watch *watch =
+                mfi_container_of(p, struct end_watch, parker);
 
             watch->ended(watch);
             break;

@@ -93,7 +93,7 @@ struct held;
 struct locals;
 struct mf_gen;
 
-enum agent_kind { AGENT_TASK, AGENT_THREAD, AGENT_WHEN, AGENT_WATCH };
+enum agent_kind { AGENT_TASK, AGENT_THREAD, AGENT_WHEN, AGENT_END_WATCH };
 
 struct agent {
     struct parker parker;     /* first: a parker is its agent */
@@ -124,16 +124,16 @@ extern void (*mfi_held_forget)(struct agent *a, uintptr_t low, uintptr_t high);
  * like any joiner; then `ended` is called with no lock held, must not suspend,
  * and may free the watch. The record is there until its scope has heard too.
  */
-struct watch {
-    struct parker parker; /* AGENT_WATCH; parked from the start */
+struct end_watch {
+    struct parker parker; /* AGENT_END_WATCH; parked from the start */
     struct waiter waiter;
-    void (*ended)(struct watch *self);
+    void (*ended)(struct end_watch *self);
 };
 
-static inline void mfi_watch_init(struct watch *w,
-                                  void (*ended)(struct watch *))
+static inline void mfi_end_watch_init(struct end_watch *w,
+                                      void (*ended)(struct end_watch *))
 {
-    w->parker.kind = AGENT_WATCH;
+    w->parker.kind = AGENT_END_WATCH;
     mfi_store_rlx(&w->parker.word, (uint32_t)PARK_PARKED);
     w->waiter.parker = &w->parker;
     w->ended = ended;

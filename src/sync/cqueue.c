@@ -75,7 +75,7 @@ struct cqueue {
 _Static_assert(sizeof(struct cqueue) <= sizeof(mf_cqueue), "fits");
 
 struct mf_arm { /* a slab record */
-    struct watch watch;
+    struct end_watch watch;
     struct cqueue *q;
     mf_task *task; /* a handle; NULL once released */
     struct list all;
@@ -176,7 +176,7 @@ static void on_leave(struct running *me)
 }
 
 /* The task is over; its scope, which keeps q, has not heard of it yet. */
-static void ended(struct watch *watch)
+static void ended(struct end_watch *watch)
 {
     mf_arm *arm = mfi_container_of(watch, mf_arm, watch);
     struct cqueue *q = arm->q;
@@ -226,7 +226,7 @@ int mf_cqueue_add(mf_cqueue *queue, uint64_t token, mf_arm_fn *fn, void *arg,
                     .u.start = {fn, arg},
                     .kept = ret_arm != NULL,
                     .counted = true};
-    mfi_watch_init(&arm->watch, ended);
+    mfi_end_watch_init(&arm->watch, ended);
     how.arg = arm;
     how.watch = &arm->watch;
     mfi_spin_lock(&q->lock);

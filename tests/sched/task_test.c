@@ -295,7 +295,7 @@ MFI_TEST(a_task_has_a_number_and_a_name)
 /* ---- watches ------------------------------------------------------------ */
 
 struct watched {
-    struct watch watch;
+    struct end_watch watch;
     mf_task *task;
     _Atomic int told;
     int result;
@@ -303,7 +303,7 @@ struct watched {
     bool message;
 };
 
-static void hears(struct watch *watch)
+static void hears(struct end_watch *watch)
 {
     struct watched *w = mfi_container_of(watch, struct watched, watch);
     struct scope *s = w->task->scope;
@@ -332,7 +332,7 @@ static void watch_one(mf_scope *s, struct watched *w, mf_fn *fn, uint32_t flags)
                              .watch = &w->watch};
 
     *w = (struct watched){.told = 0};
-    mfi_watch_init(&w->watch, hears);
+    mfi_end_watch_init(&w->watch, hears);
     EXPECT_EQ(mfi_spawn(mfi_scope(s), &how, &w->task), 0);
 }
 
