@@ -14,6 +14,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REGISTRY = "/usr/share/cargo/registry"
+BOOST_FIBER = "/usr/include/boost/fiber/all.hpp"
 
 
 class Failed(Exception):
@@ -172,3 +173,28 @@ def build_tokio(setup):
                 return binary
     setup.missing["tokio"] = "does not build: " + done.stderr.strip()[-300:]
     return None
+
+
+def build_boost(setup):
+    source = os.path.join(HERE, "peers", "boost")
+    binary = os.path.join(setup.build, "bench", "peers", "boost-peer")
+    if newer_than_sources(binary, source):
+        return binary
+    if not shutil.which("g++"):
+        setup.missing["boost"] = "no g++ command (package g++)"
+        return None
+    if not os.path.exists(BOOST_FIBER):
+        setup.missing["boost"] = ("no Boost.Fiber (package "
+                                  "libboost-fiber-dev)")
+        return None
+    print("building the Boost.Fiber peer", file=sys.stderr, flush=True)
+    os.makedirs(os.path.dirname(binary), exist_ok=True)
+    done = subprocess.run(
+        ["g++", "-std=c++17", "-O2", "-DNDEBUG", "-o", binary,
+         os.path.join(source, "main.cc"), "-lboost_fiber", "-lboost_context",
+         "-pthread"], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        setup.missing["boost"] = ("does not build: " +
+                                  done.stderr.strip()[-300:])
+        return None
+    return binary
