@@ -110,7 +110,11 @@ HISTORY bool two_sends(const struct call *c)
     return c->kind == TWO_SEND || c->kind == TWO_PUT;
 }
 
-/* send, recv: on channel arg % 2; put, pick: on one of both. result: which. */
+/*
+ * send, recv: on channel arg % 2; put, pick: on one of both. result: which. A
+ * select that only tries looks at one after the other; one that waits has had
+ * a moment at which neither was ready.
+ */
 HISTORY bool two_step(struct state *s, const struct call *c)
 {
     int cap = s->v[TWO_CAP], *count = &s->v[TWO_COUNT];
@@ -120,7 +124,7 @@ HISTORY bool two_step(struct state *s, const struct call *c)
     for (int i = 0; i < 2; i++)
         no[i] = count[i] == (two_sends(c) ? cap : 0);
     if (c->result == -ETIMEDOUT)
-        return one ? no[c->arg % 2] : (no[0] && no[1]);
+        return one ? no[c->arg % 2] : c->how == 0 || (no[0] && no[1]);
     if (c->result < 0 || c->result > 1 || no[c->result])
         return false;
     count += c->result;
