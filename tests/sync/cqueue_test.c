@@ -4,6 +4,8 @@
  * by others: cqueue_end_test.c, cqueue_cancel_test.c; races:
  * cqueue_race_test.c.
  */
+#include <mayfly/gen.h>
+
 #include "sync/arms.h"
 
 enum { MANY = 1000, SENDS = 3 };
@@ -662,4 +664,106 @@ static int nested_below(void *arg)
 MFI_TEST(a_bottom_half_may_poll_a_queue_of_its_own)
 {
     everywhere(nested_below);
+}
+
+/* ---- generators --------------------------------------------------------- */
+
+MF_GEN_DEFINE(numbers, int);
+
+enum { NUMBERS = 20, SOURCES = 10 };
+
+struct source {
+    struct board *b;
+    mf_arm *self;
+    int *sum; /* bottom halves only */
+};
+
+static int counts_up(mf_gen *self, void *arg)
+{
+    int rc = 0;
+
+    (void)arg;
+    for (int i = 1; i <= NUMBERS && rc == 0; i++)
+        if ((rc = mf_yield()) == 0) /* suspends the arm that asks */
+            rc = numbers_yield(self, i);
+    return rc;
+}
+
+static int sends_what_it_gets(mf_arm *self, void *arg)
+{
+    struct source *src = arg;
+    int rc, v;
+    numbers *g;
+
+    EXPECT_EQ(numbers_make(counts_up, NULL, &g), 0);
+    while ((rc = numbers_next(g, &v)) > 0) {
+        if ((rc = mf_arm_send(self, v)) < 0)
+            break;
+        EXPECT_EQ(src->b->inside++, 0);
+        *src->sum += v;
+        src->b->inside--;
+    }
+    numbers_free(g);
+    return rc;
+}
+
+/* The generator is inside the arm: it may send for it, and suspend it. */
+static int sends_inside(mf_gen *self, void *arg)
+{
+    struct source *src = arg;
+    int rc = 0;
+
+    for (int i = 1; i <= NUMBERS && rc == 0; i++) {
+        if ((rc = mf_arm_send(src->self, i)) < 0)
+            break;
+        EXPECT_EQ(src->b->inside++, 0);
+        *src->sum += i;
+        src->b->inside--;
+        rc = i % 2 != 0 ? numbers_yield(self, i) : mf_sleep(1);
+    }
+    return rc;
+}
+
+static int lets_it_send(mf_arm *self, void *arg)
+{
+    struct source *src = arg;
+    int rc, v;
+    numbers *g;
+
+    src->self = self;
+    EXPECT_EQ(numbers_make(sends_inside, src, &g), 0);
+    while ((rc = numbers_next(g, &v)) > 0)
+        EXPECT_EQ(v % 2, 1);
+    numbers_free(g);
+    return rc;
+}
+
+static int generated(void *arg)
+{
+    struct board b = {.n = 0};
+    struct source src[SOURCES];
+    int rc, sum = 0, extras = 0;
+    mf_cevent ev;
+    MF_CQUEUE(q);
+
+    (void)arg;
+    for (int i = 0; i < SOURCES; i++) {
+        src[i] = (struct source){.b = &b, .sum = &sum};
+        EXPECT_EQ(mf_cqueue_add(&q, 0,
+                                i % 2 != 0 ? lets_it_send : sends_what_it_gets,
+                                &src[i], NULL),
+                  0);
+    }
+    while ((rc = mf_cqueue_poll(&q, &ev, late())) > 0) {
+        extras += (int)ev.extra;
+        EXPECT_EQ(sum, extras);
+    }
+    EXPECT_EQ(rc, 0);
+    EXPECT_EQ(sum, SOURCES * NUMBERS * (NUMBERS + 1) / 2);
+    return 0;
+}
+
+MFI_TEST(generators_are_the_sources_of_arms)
+{
+    everywhere(generated);
 }
