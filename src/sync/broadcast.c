@@ -159,7 +159,8 @@ int mf_broadcast_send(mf_broadcast *b, const void *elem)
     mfi_wake_list_init(&woken);
     mfi_spin_lock(&b->lock);
     rc = b->closed ? -EPIPE : b->nsubs > INT32_MAX ? INT32_MAX : (int)b->nsubs;
-    if (rc > 0) { /* who is not there is not to get it later */
+    /* With nobody there it is gone: who comes later is not to get it. */
+    if (rc > 0) {
         if (elem != NULL) /* else it is of no size */
             memcpy(slot(b, b->next), elem, b->elem_size);
         b->next++;
