@@ -260,6 +260,8 @@ int mf_run(mf_fn *fn, void *arg, const mf_options *opts)
         return -EDEADLK;
     if (fn == NULL)
         return -EINVAL;
+    if (mfi_agent() == NULL) /* to wait with; now, while it can fail */
+        return -ENOMEM;
     if ((rc = mf_start(opts)) < 0)
         return rc;
     rc = mf_spawn(mf_root(), fn, arg, MF_TASK_OPTIONS(.name = "main"), &first);
