@@ -162,7 +162,8 @@ typedef struct mf_event {
 } mf_event; /* zeroed = not fired */
 
 /*
- * Fire it; again is fine. The memory must outlive the call.
+ * Fire it; again is fine. Nobody touches it once the last wait has returned, so
+ * who waited may free it.
  */
 void mf_event_fire(mf_event *e);
 

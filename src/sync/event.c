@@ -5,8 +5,10 @@
  *   lock, fired | first waiter
  *
  * fired is stored with release under the lock and looked at with acquire, so a
- * wait after the event costs one load. The waiters are woken from a list of
- * claimed parkers: the event's memory is not touched after the unlock.
+ * wait after the event costs two loads: the second is of the lock, which who
+ * fired it may still hold. The waiters are woken from a list of claimed
+ * parkers. So once a wait has returned nobody touches the event, and it may be
+ * freed.
  */
 #include "sync/event.h"
 
@@ -27,6 +29,16 @@ void mf_event_fire(mf_event *event)
     mfi_wake(&woken);
 }
 
+/* It has fired. Who fired it may still be inside: then until it has left. */
+static int passed(struct event *e)
+{
+    if (mfi_unlikely(mfi_spin_held(&e->lock))) {
+        mfi_spin_lock(&e->lock);
+        mfi_spin_unlock(&e->lock);
+    }
+    return 0;
+}
+
 int mf_event_wait(mf_event *event, mf_deadline deadline)
 {
     struct event *e = mfi_event(event);
@@ -43,7 +55,7 @@ int mf_event_wait(mf_event *event, mf_deadline deadline)
         if ((rc = mfi_cancel_point(a)) < 0)
             return rc;
         if (mfi_load_acq(&e->fired) != 0)
-            return 0;
+            return passed(e);
         if (mfi_is_try(deadline))
             return -ETIMEDOUT;
         mfi_spin_lock(&e->lock);
