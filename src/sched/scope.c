@@ -4,6 +4,7 @@
 
 #include "base/time.h"
 #include "sched/check.h"
+#include "sched/local.h"
 #include "sched/options.h"
 #include "sched/park.h"
 #include "sched/spawn.h"
@@ -331,6 +332,7 @@ void mfi_scope_root_done(struct scope *s)
     mfi_spin_lock(&s->lock); /* the last child is out of it */
     mfi_assert(s->live == 0);
     mfi_spin_unlock(&s->lock);
+    mfi_locals_discard_orphans(s);
     wait_pins(s);
     release_handles(s);
     s->magic = 0;
@@ -352,6 +354,10 @@ static int finish(struct scope *s, struct agent *a)
     int rc;
 
     wait_children(s, a);
+    while (mfi_unlikely(s->orphans != NULL)) {
+        mfi_locals_discard_orphans(s);
+        wait_children(s, a); /* a drop may have begun one */
+    }
     mfi_spin_lock(&a->lock);
     a->inner = s->outer;
     mfi_spin_unlock(&a->lock);

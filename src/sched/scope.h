@@ -24,6 +24,7 @@
 #include "os/spin.h"
 
 struct agent;
+struct locals;
 struct scope_clock;
 
 enum { SCOPE_MAGIC = 0x5c09e0f1 };
@@ -59,6 +60,7 @@ struct scope {
     struct scope_clock *clock; /* deadline or grace timer, or NULL */
     struct scope *walk[2];     /* cancellers' lists, while pinned */
     const char *name;
+    struct locals *orphans; /* to discard at the close; see local.c */
 };
 _Static_assert(sizeof(struct scope) <= sizeof(mf_scope),
                "fits the public type");
