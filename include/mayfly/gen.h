@@ -47,10 +47,10 @@ int mf_gen_send(mf_gen *g, const void *in, size_t in_size,
  * Returns 0; -ECANCELED: it is being freed: clean up and return; -EPERM: not
  * running, or inside a scope or shield begun since it was resumed; -EINVAL.
  */
-int mf_gen_yield(mf_gen *self, const void *value) MF_MUST_CHECK;
+int mf_gen_yield(mf_gen *g, const void *value) MF_MUST_CHECK;
 
 /* The same, taking a value in: 1 got in_size bytes; 0 none was sent; < 0. */
-int mf_gen_yield_in(mf_gen *self, const void *value, void *ret_in,
+int mf_gen_yield_in(mf_gen *g, const void *value, void *ret_in,
                     size_t in_size) MF_MUST_CHECK;
 
 /*
@@ -58,7 +58,7 @@ int mf_gen_yield_in(mf_gen *self, const void *value, void *ret_in,
  * -ECANCELED, -EPERM as from mf_gen_yield; -EINVAL. from stays the caller's to
  * free.
  */
-int mf_gen_yield_from(mf_gen *self, mf_gen *from) MF_MUST_CHECK;
+int mf_gen_yield_from(mf_gen *g, mf_gen *from) MF_MUST_CHECK;
 
 /* Has fn ended? 1, 0; NULL: 1. */
 int mf_gen_done(const mf_gen *g);

@@ -21,6 +21,8 @@ struct list {
 #define mfi_container_of(ptr, type, member) \
  ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
+/* NOLINTBEGIN(clang-analyzer-core.NullDereference): links are never NULL */
+
 static inline void mfi_list_init(struct list *head)
 {
     head->next = head;
@@ -74,5 +76,7 @@ static inline void mfi_list_splice_tail(struct list *to, struct list *from)
 #define mfi_list_for_each(pos, head) \
  for (struct list *pos = (head)->next; pos != (head); pos = pos->next)
 /* NOLINTEND(bugprone-macro-parentheses) */
+
+/* NOLINTEND(clang-analyzer-core.NullDereference) */
 
 #endif

@@ -401,11 +401,12 @@ static int shape(struct locals *t, struct locals **ret_child)
     unsigned most = 0;
     bool any = false;
 
-    for (unsigned i = l[LIVE].newer; i != LIVE; i = l[i].newer)
+    for (unsigned i = l[LIVE].newer; i != LIVE; i = l[i].newer) {
         if (keys[i - FIRST]->copy != NULL) {
             any = true;
             most = i - FIRST > most ? i - FIRST : most;
         }
+    }
     if (!any)
         return 0;
     *ret_child = make_table(most, true);
@@ -446,6 +447,7 @@ int mfi_locals_inherit(struct locals **ret_table)
         copy_one(child, i - FIRST);
     }
     if (links(child)[LIVE].newer == LIVE)
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the cleanup frees it */
         return 0; /* nothing after all */
     *ret_table = child;
     child = NULL;

@@ -117,6 +117,7 @@ static int sleep_on(struct mf_chan *c, struct waitq *q, struct agent *a,
     rc = mfi_wait(a, mfi_time_of(deadline), what);
     if (rc == 0) {
         mfi_sync_settle(a, &c->lock);
+        /* NOLINTNEXTLINE(clang-analyzer-core*): who claimed us has set it */
         return me->res;
     }
     mfi_spin_lock(&c->lock);

@@ -146,9 +146,9 @@ static bool is_writer(struct rwlock *l, struct agent *a)
     return mfi_load_rlx(&l->writer) == a;
 }
 
-int mf_rwlock_unlock(mf_rwlock *rwlock)
+int mf_rwlock_unlock(mf_rwlock *l_)
 {
-    struct rwlock *l = inside(rwlock);
+    struct rwlock *l = inside(l_);
     struct agent *a;
 
     if (l == NULL)
@@ -264,6 +264,7 @@ static int lock(struct rwlock *l, struct agent *a, bool writes,
                       writes ? "a rwlock, to write" : "a rwlock, to read");
         if (rc == 0) {
             mfi_sync_settle(a, &l->lock);
+            /* NOLINTNEXTLINE(clang-analyzer-core*): who claimed us set it */
             return taken(l, a, writes, me.s.res);
         }
         dequeue(l, &me);
@@ -272,9 +273,9 @@ static int lock(struct rwlock *l, struct agent *a, bool writes,
     }
 }
 
-int mf_rwlock_read(mf_rwlock *rwlock, mf_deadline deadline)
+int mf_rwlock_read(mf_rwlock *l_, mf_deadline deadline)
 {
-    struct rwlock *l = inside(rwlock);
+    struct rwlock *l = inside(l_);
     struct agent *a;
     int rc;
 
@@ -288,9 +289,9 @@ int mf_rwlock_read(mf_rwlock *rwlock, mf_deadline deadline)
     return mfi_likely(rc >= 0) ? rc : lock(l, a, false, deadline);
 }
 
-int mf_rwlock_write(mf_rwlock *rwlock, mf_deadline deadline)
+int mf_rwlock_write(mf_rwlock *l_, mf_deadline deadline)
 {
-    struct rwlock *l = inside(rwlock);
+    struct rwlock *l = inside(l_);
     struct agent *a;
     int rc;
 

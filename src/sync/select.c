@@ -173,7 +173,7 @@ static void gather_locks(struct select *s)
         s->locks[k] = lock;
     }
     if (s->n > MF_SELECT_MAX)
-        qsort(s->locks, (size_t)n, sizeof *s->locks, by_address);
+        qsort(s->locks, (size_t)n, sizeof(struct spin **), by_address);
     for (int i = 0; i < n; i++)
         if (unique == 0 || s->locks[unique - 1] != s->locks[i])
             s->locks[unique++] = s->locks[i];
@@ -412,6 +412,9 @@ static int select_few(struct select *s)
     if ((rc = prepare(s)) == 0)
         rc = run(s);
     end_calls(s);
+    s->links = NULL; /* they end here */
+    s->locks = NULL;
+    s->order = NULL;
     return rc;
 }
 
@@ -420,7 +423,7 @@ static int select_many(struct select *s)
     size_t n = (size_t)s->n, each;
     int rc;
 
-    each = sizeof *s->links + sizeof *s->locks + sizeof *s->order;
+    each = sizeof *s->links + sizeof(struct spin **) + sizeof *s->order;
     /* tidy: allow malloc, because it is more than a stack is for */
     s->links = malloc(n * each);
     if (s->links == NULL)
