@@ -493,6 +493,8 @@ static int without_stacks(void *arg)
 
     (void)arg;
     gate = 0;
+    set_all(1); /* so that malloc has room for what follows */
+    clear_all();
     EXPECT_EQ(mf_scope_open(&hogs, MF_SCOPE_OPTIONS(.mode = MF_WAIT_ALL)), 0);
     limit_memory(32 << 20);
     use_up(&hogs);
