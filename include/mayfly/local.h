@@ -4,7 +4,9 @@
  *
  *     static mf_local request = MF_LOCAL_INIT(.drop = request_free);
  *
- * A plain thread has values of its own, too.
+ * A plain thread has values of its own, too, dropped when it ends (not by the
+ * return of main, nor by exit). A function given to mf_block begins without any
+ * and leaves none behind. A generator has those of who asks it.
  */
 #ifndef MF_LOCAL_H
 #define MF_LOCAL_H
@@ -17,9 +19,10 @@ typedef struct mf_local {
     void *(*make)(void)MF_0_; /* the value at the first get; NULL: none */
     void (*drop)(void *value) MF_0_; /* at the task's end; may be NULL */
     /*
-     * Inheritance, by choice: at a spawn, in the parent, for each value it has:
-     * the child's value. NULL (the pointer): the key is not inherited; NULL
-     * (returned): this child gets none.
+     * Inheritance, by choice: at each spawn (mf_go_when is one), in the parent,
+     * for each value it has: the child's value. NULL (the pointer): the key is
+     * not inherited; NULL (returned): this child gets none. What was copied is
+     * dropped whatever becomes of the child.
      */
     void *(*copy)(void *parents)MF_0_;
     uint64_t mfi_[2] MF_0_;
@@ -45,10 +48,11 @@ typedef struct mf_local {
 int mf_local_get(mf_local *key, void **ret_value);
 
 /*
- * Set it; the old value is dropped, NULL means none. 0, -ENOMEM, -EINVAL,
- * -EAGAIN. The values are dropped when the task ends, after its defers and
- * before a join returns, shielded from cancel, latest first; a drop may set
- * others, which are dropped too (four rounds, then they are left).
+ * Set it; the old value is dropped (but not if it is the same), NULL means
+ * none. 0, -ENOMEM, -EINVAL, -EAGAIN. The values are dropped when the task
+ * ends, after its defers and before a join returns, shielded from cancel,
+ * latest first; a drop may set others, which are dropped too (four rounds, then
+ * they are left).
  */
 int mf_local_set(mf_local *key, void *value);
 

@@ -29,10 +29,6 @@
 # define MFI_TSAN 1
 #endif
 
-#if MFI_ASAN
-void __lsan_register_root_region(const void *low, size_t len);
-void __lsan_unregister_root_region(const void *low, size_t len);
-#endif
 #ifdef MFI_TSAN
 void *__tsan_get_current_fiber(void);
 void *__tsan_create_fiber(unsigned flags);

@@ -8,9 +8,11 @@
  * ended, and must find an agent there. A wake too many does its next user no
  * harm: a futex may wake for nothing, and a bell is emptied before each use.
  */
+#include "mem/asan.h"
 #include "os/event.h"
 #include "os/io.h"
 #include "os/map.h"
+#include "sched/local.h"
 #include "sched/park.h"
 
 struct thread_agent {
@@ -31,6 +33,8 @@ static void give_back(void *word)
 {
     struct thread_agent *ta = (void *)((uintptr_t)word & ~(uintptr_t)1);
 
+    if (ta->agent.locals != NULL)
+        mfi_locals_end(&ta->agent);
     mfi_arch_self_set(NULL);
     if (ta->agent.held != NULL)
         mfi_held_release(&ta->agent);
@@ -50,6 +54,7 @@ static void make_some(void)
 
     if (mfi_map_pages(BATCH_LEN, &pages) < 0)
         return;
+    mfi_asan_root(pages, BATCH_LEN); /* they point to tables of locals */
     batch = pages;
     for (size_t i = 0; i < BATCH_LEN / sizeof *batch; i++) {
         batch[i].agent.parker.kind = AGENT_THREAD;

@@ -6,6 +6,7 @@
 
 #include "sched/cancel.h"
 #include "sched/entry.h"
+#include "sched/local.h"
 #include "sched/when.h"
 
 void (*mfi_held_release)(struct agent *a);
@@ -54,15 +55,24 @@ static void furnish(struct running *run, struct stack *stack, void *top)
     mfi_coro_init(&run->co, stack, top, task_main);
 }
 
+/* The body of a task that is skipped, but has inherited values to drop. */
+static int is_skipped(void *arg)
+{
+    (void)arg;
+    return -ECANCELED;
+}
+
 /* The argument, and the function, which `run` is about to overwrite. */
 static void claim(struct worker *w, struct running *run, mf_task *t)
 {
     uint32_t state = mfi_load_rlx(&t->state);
-    uint32_t set = TASK_RUNNING, clear = TASK_EARLY;
+    uint32_t set = TASK_RUNNING, clear = TASK_EARLY | TASK_HEIR;
     bool copy = (state & TASK_COPY) != 0;
 
     if ((state & TASK_EARLY) == 0)
         begin(run, t, t->fn, copy ? t->u.copy : t->u.arg);
+    if (mfi_unlikely((state & TASK_HEIR) != 0))
+        run->agent.locals = t->u.heir.locals;
     if ((state & TASK_PINNED) != 0) {
         run->pins = PINNED_FOR_LIFE;
         set |= (uint32_t)w->index << TASK_WORKER_SHIFT;
@@ -84,12 +94,17 @@ static void give_back(struct worker *w, struct running *run)
 
 static bool skipped(struct worker *w, mf_task *t)
 {
-    bool early = (mfi_load_rlx(&t->state) & TASK_EARLY) != 0;
+    uint32_t state = mfi_load_rlx(&t->state);
+    bool early = (state & TASK_EARLY) != 0;
     struct running *run = t->run;
 
-    if (mfi_likely((mfi_load_rlx(&t->state) & TASK_SKIP) == 0) ||
+    if (mfi_likely((state & TASK_SKIP) == 0) ||
         (mfi_load_acq(&t->cancel) & CANCEL_STATE) == CANCEL_NONE)
         return false;
+    if (mfi_unlikely((state & TASK_HEIR) != 0)) {
+        *(early ? &run->fn : &t->fn) = is_skipped;
+        return false;
+    }
     t->result = -ECANCELED;
     t->ending = MF_CANCELED;
     mfi_task_end(w, t);
@@ -114,6 +129,8 @@ struct running *mfi_entry_attach(struct worker *w, mf_task *t)
     if (rc < 0) {
         t->result = rc;
         t->ending = MF_RETURNED;
+        if ((mfi_load_rlx(&t->state) & TASK_HEIR) != 0)
+            mfi_locals_orphan(t->scope, t->u.heir.locals);
         mfi_task_end(w, t);
         return NULL;
     }
@@ -175,6 +192,8 @@ void mfi_entry_finish(struct running *me, int result, enum mf_ending ending)
         close_scopes(me);
     if (mfi_unlikely(me->defers != NULL))
         mfi_defers_run(me);
+    if (mfi_unlikely(me->agent.locals != NULL))
+        mfi_locals_end(&me->agent);
     if (mfi_unlikely(me->agent.held != NULL))
         mfi_held_release(&me->agent);
     if (result == -ECANCELED && ending == MF_RETURNED &&

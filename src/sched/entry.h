@@ -59,7 +59,7 @@ void mfi_run_from_base(struct worker *w, mf_task *t);
 void mfi_leave_for(struct worker *w, struct running *me, enum leave why,
                    mf_task *t);
 
-/* The body is over, with this result: defers, scopes, then the end. */
+/* The body is over, with this result: scopes, defers, locals, then the end. */
 void mfi_entry_finish(struct running *me, int result, enum mf_ending ending);
 
 /*

@@ -14,6 +14,7 @@
 #include "base/time.h"
 #include "sched/entry.h"
 #include "sched/gen.h"
+#include "sched/local.h"
 #include "sched/worker.h"
 
 struct defer { /* in a slab record of its own */
@@ -70,11 +71,14 @@ static void landed(void *arg)
     me->agent.shields = 0;
     if (me->message != NULL) {
         /*
-         * Defers first: the copy the text replaces is theirs. One of them may
-         * panic too, and land here again, or exit; it stays a panic.
+         * Defers and locals first: the copy the text replaces is theirs. One
+         * of them may panic too, and land here again, or exit; it stays a
+         * panic.
          */
         drop_scopes(me);
         mfi_defers_run(me);
+        if (me->agent.locals != NULL)
+            mfi_locals_end(&me->agent);
         mfi_task_lock(t);
         t->u.message = me->message;
         me->message = NULL;

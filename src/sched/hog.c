@@ -116,6 +116,8 @@ bool mfi_hog_serve(struct worker *w)
             mfi_ring_push(&w->q, t, &mfi_sched.inject);
         }
     }
+    if (got)
+        mfi_sched_pushed(w);
     /* Expired timers queue without an event: look rather than trust got. */
     return got || mfi_runq_size(&w->q) != 0;
 }

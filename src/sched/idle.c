@@ -18,7 +18,9 @@
  * Take a share of the inject queue into the ring; one of it is the result. At
  * most half of the ring's room: a ring that overflows sends those back who have
  * waited longest, and the poller wants room too. One even where there is none:
- * a ring that is always full must not keep the others out.
+ * a ring that is always full must not keep the others out. On its way a task is
+ * in no queue, so who goes to sleep now may have missed it: hence the push is
+ * announced like any other, unless we search (then mfi_found does it).
  */
 mf_task *mfi_take_injected(struct worker *w)
 {
@@ -37,6 +39,8 @@ mf_task *mfi_take_injected(struct worker *w)
         next = t->next;
         mfi_ring_push(&w->q, t, &mfi_sched.inject);
     }
+    if (n > 1)
+        mfi_sched_pushed(w);
     return first;
 }
 
@@ -121,16 +125,19 @@ static bool more_to_find(void)
 /*
  * Found something: whoever searches last calls the next searcher. Everybody's
  * queues count, not only the finder's: a pusher that saw it search has woken
- * nobody, and may compute from now on. Order: the count falls, sc, before the
- * look; a pusher queues before it reads the count (Dekker).
+ * nobody, and may compute from now on. Order: the count falls, a full fence,
+ * the look; a pusher queues, a full fence, and reads the count (Dekker). The
+ * subtraction is no such fence on aarch64.
  */
 mf_task *mfi_found(struct worker *w, mf_task *t)
 {
     if (w->searching) {
         w->searching = false;
-        if (mfi_sub_sc(&mfi_sched.nr_searching, 1u) == 1 &&
-            mfi_load_rlx(&mfi_sched.nr_idle) != 0 && more_to_find())
-            mfi_wake_one();
+        if (mfi_sub_sc(&mfi_sched.nr_searching, 1u) == 1) {
+            atomic_thread_fence(memory_order_seq_cst); /* count before look */
+            if (mfi_load_rlx(&mfi_sched.nr_idle) != 0 && more_to_find())
+                mfi_wake_one();
+        }
     }
     return t;
 }

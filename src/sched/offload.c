@@ -7,6 +7,7 @@
 
 #include "os/futex.h"
 #include "sched/deadlock.h"
+#include "sched/local.h"
 #include "sched/park.h"
 
 enum job_state { JOB_WAITED, JOB_DONE, JOB_LEFT };
@@ -77,6 +78,15 @@ static void ended(void)
     }
 }
 
+/* What one job has set is not the next one's. */
+static void forget_locals(void)
+{
+    struct agent *a = mfi_agent_known();
+
+    if (a != NULL && a->locals != NULL)
+        mfi_locals_end(a);
+}
+
 static void thread_main(void *arg)
 {
     (void)arg;
@@ -90,6 +100,7 @@ static void thread_main(void *arg)
             pool.nr_queued--;
             mfi_spin_unlock(&pool.lock);
             j->result = j->fn(j->data);
+            forget_locals();
             finish(j);
             ended();
             mfi_spin_lock(&pool.lock);
@@ -292,6 +303,8 @@ void mfi_offload_done(void)
     mfi_futex_wake(&pool.bell, INT32_MAX);
     for (int i = 0; i < pool.nr_threads; i++)
         mfi_thread_join(&pool.threads[i]);
+    mfi_spin_lock(&pool.lock); /* a worker may still look for a deadlock */
     pool.nr_threads = 0;
     pool.stopping = false;
+    mfi_spin_unlock(&pool.lock);
 }

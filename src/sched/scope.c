@@ -4,9 +4,12 @@
 
 #include "base/time.h"
 #include "sched/check.h"
+#include "sched/local.h"
 #include "sched/options.h"
 #include "sched/park.h"
 #include "sched/spawn.h"
+
+void (*mfi_scope_ending)(struct scope *s, bool over);
 
 /* ---- children ----------------------------------------------------------- */
 
@@ -331,6 +334,7 @@ void mfi_scope_root_done(struct scope *s)
     mfi_spin_lock(&s->lock); /* the last child is out of it */
     mfi_assert(s->live == 0);
     mfi_spin_unlock(&s->lock);
+    mfi_locals_discard_orphans(s);
     wait_pins(s);
     release_handles(s);
     s->magic = 0;
@@ -349,11 +353,16 @@ static int result_of(const struct scope *s)
 
 static int finish(struct scope *s, struct agent *a)
 {
+    bool part = (mfi_load_rlx(&s->flags) & SCOPE_PART) != 0;
     int rc;
 
-    if (mfi_unlikely(s->ending != NULL))
-        s->ending(s, false);
+    if (mfi_unlikely(part))
+        mfi_scope_ending(s, false);
     wait_children(s, a);
+    while (mfi_unlikely(s->orphans != NULL)) {
+        mfi_locals_discard_orphans(s);
+        wait_children(s, a); /* a drop may have begun one */
+    }
     mfi_spin_lock(&a->lock);
     a->inner = s->outer;
     mfi_spin_unlock(&a->lock);
@@ -366,8 +375,8 @@ static int finish(struct scope *s, struct agent *a)
         wait_pins(s); /* what fired before that */
         mfi_slab_put(w != NULL ? &w->records : NULL, s->clock);
     }
-    if (mfi_unlikely(s->ending != NULL))
-        s->ending(s, true);
+    if (mfi_unlikely(part))
+        mfi_scope_ending(s, true);
     release_handles(s);
     s->magic = 0;
     rc = result_of(s);

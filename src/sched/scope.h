@@ -24,6 +24,7 @@
 #include "os/spin.h"
 
 struct agent;
+struct locals;
 struct scope_clock;
 
 enum { SCOPE_MAGIC = 0x5c09e0f1 };
@@ -36,6 +37,7 @@ enum scope_flags {
     SCOPE_DEADLINE = 16, /* its own deadline struck */
     SCOPE_CUT = 32,      /* ... and ended somebody's work */
     SCOPE_ROOT = 64,
+    SCOPE_PART = 128, /* of something that is told of its end */
 };
 
 struct scope {
@@ -59,12 +61,7 @@ struct scope {
     struct scope_clock *clock; /* deadline or grace timer, or NULL */
     struct scope *walk[2];     /* cancellers' lists, while pinned */
     const char *name;
-    /*
-     * NULL, or told by the owner, who ends s: once before it waits for the
-     * children (over false; the place to wake who would keep them), and once
-     * when nobody else can come to s any more. For what s is a part of.
-     */
-    void (*ending)(struct scope *s, bool over);
+    struct locals *orphans; /* to discard at the close; see local.c */
 };
 _Static_assert(sizeof(struct scope) <= sizeof(mf_scope),
                "fits the public type");
@@ -80,6 +77,13 @@ static inline bool mfi_scope_is_open(const struct scope *s)
 {
     return s != NULL && s->magic == SCOPE_MAGIC;
 }
+
+/*
+ * NULL, or told by the owner that ends s, which is SCOPE_PART: once before it
+ * waits for the children (over false; the place to wake who would keep them),
+ * and once when nobody else can come to s any more. Set before main.
+ */
+extern void (*mfi_scope_ending)(struct scope *s, bool over);
 
 struct worker;
 

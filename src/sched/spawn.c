@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sched/entry.h"
+#include "sched/local.h"
 #include "sched/options.h"
 #include "sched/when.h"
 
@@ -16,10 +17,12 @@ static uint8_t log2_of(size_t size)
     return (uint8_t)(MFI_STACK_MIN_LOG2 + mfi_stack_class(size));
 }
 
-/* Everything but the links: t is nobody's yet. */
-static int fill(struct worker *w, mf_task *t, const struct spawn_args *how)
+/* Everything but the links: t is nobody's yet. heirs: its locals, or NULL. */
+static int fill(struct worker *w, mf_task *t, const struct spawn_args *how,
+                struct locals *heirs)
 {
     size_t size = how->stack_size != 0 ? how->stack_size : mfi_sched.stack_size;
+    size_t room = TASK_COPY_LEN;
     uint32_t where =
         how->worker != 0 ? (uint32_t)how->worker - 1 : (uint32_t)PINNED_NOWHERE;
     uint32_t state = where << TASK_WORKER_SHIFT;
@@ -46,10 +49,15 @@ static int fill(struct worker *w, mf_task *t, const struct spawn_args *how)
         t->u.when = how->when;
         *how->when_task = t;
     }
+    if (mfi_unlikely(heirs != NULL)) {
+        state |= TASK_HEIR;
+        t->u.heir.locals = heirs;
+        room = sizeof t->u.heir.copy;
+    }
     mfi_store_rlx(&t->state, state);
     if (how->copy_len == 0)
         return 0;
-    if (how->copy_len <= TASK_COPY_LEN) {
+    if (how->copy_len <= room) {
         memcpy(t->u.copy, how->arg, how->copy_len);
         mfi_store_rlx(&t->state, state | TASK_COPY);
         return 0;
@@ -97,18 +105,17 @@ static int refuse(struct scope *s, int rc)
     return rc;
 }
 
-int mfi_spawn(struct scope *s, const struct spawn_args *how, mf_task **ret_task)
+/* The spawn itself. heirs: taken, if it succeeds. */
+static int spawn(struct worker *w, struct scope *s,
+                 const struct spawn_args *how, struct locals *heirs,
+                 mf_task **ret_task)
 {
-    struct worker *w = mfi_worker();
-    mf_task *t;
-    int rc = check(s, how);
+    mf_task *t = mfi_slab_get(w != NULL ? &w->records : NULL);
+    int rc;
 
-    if (mfi_unlikely(rc < 0))
-        return refuse(s, rc);
-    t = mfi_slab_get(w != NULL ? &w->records : NULL);
     if (mfi_unlikely(t == NULL))
         return refuse(s, -ENOMEM);
-    if (mfi_unlikely((rc = fill(w, t, how)) < 0)) {
+    if (mfi_unlikely((rc = fill(w, t, how, heirs)) < 0)) {
         mfi_slab_put(w != NULL ? &w->records : NULL, t);
         return refuse(s, rc);
     }
@@ -129,6 +136,25 @@ int mfi_spawn(struct scope *s, const struct spawn_args *how, mf_task **ret_task)
             mfi_start(w, t);
     }
     return 0;
+}
+
+int mfi_spawn(struct scope *s, const struct spawn_args *how, mf_task **ret_task)
+{
+    struct worker *w = mfi_worker();
+    struct locals *heirs = NULL;
+    int rc = check(s, how);
+
+    if (mfi_unlikely(rc < 0))
+        return refuse(s, rc);
+    if (mfi_unlikely(mfi_locals_heritable(w))) {
+        if ((rc = mfi_locals_inherit(&heirs)) < 0)
+            return refuse(s, rc);
+        w = mfi_worker(); /* a copy may have waited */
+    }
+    rc = spawn(w, s, how, heirs, ret_task);
+    if (mfi_unlikely(rc < 0))
+        mfi_locals_discard(heirs);
+    return rc;
 }
 
 int mf_go_at(mf_scope *s, mf_fn *fn, void *arg, const char *site)

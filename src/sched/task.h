@@ -44,6 +44,7 @@ enum task_state {
     TASK_SKIP = 64,      /* MF_TASK_SKIP_CANCELED */
     TASK_COPY = 128,     /* the argument is in the record */
     TASK_MESSAGE = 256,  /* u.message is set */
+    TASK_HEIR = 512,     /* u.heir.locals is set; not run yet */
     TASK_WHEN = 1024,    /* waits as a record, for mf_go_when */
     TASK_EARLY = 2048,   /* its stack was attached at the spawn; not run yet */
     TASK_PARKING = 4096, /* in mf_park: an unpark may claim it */
@@ -85,6 +86,10 @@ struct mf_task {
         void *arg;
         struct when *when; /* WHEN */
         char *message;     /* MESSAGE; malloc'ed */
+        struct {
+            char copy[TASK_COPY_LEN - sizeof(void *)];
+            struct locals *locals;
+        } heir; /* HEIR */
     } u;
 };
 _Static_assert(sizeof(struct mf_task) == 128, "two cache lines");

@@ -102,8 +102,10 @@ void mfi_worker_main(void *arg)
         if (w->tick <= 0) {
             w->tick = TICKS;
             mfi_worker_flush(w, w);
-            if ((t = mfi_take_injected(w)) != NULL)
+            if ((t = mfi_take_injected(w)) != NULL) {
                 mfi_ring_push(&w->q, t, &mfi_sched.inject);
+                mfi_sched_pushed(w);
+            }
             mfi_worker_poll(w, w); /* fills what room is left */
             if (mfi_load_rlx(&mfi_sched.hogs) != 0)
                 mfi_hog_serve(w);

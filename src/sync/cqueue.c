@@ -45,7 +45,7 @@
  * their end; a remover that is no arm until the unlock in which it lowers
  * `left`, so poll does not say 0 before. The close waits for the scope, and
  * frees then. Dropping any scope of the opener ends the queue the same way:
- * scope.ending.
+ * mfi_scope_ending.
  *
  * Rejected: running the bottom half on the poller's stack, as May does. The
  * arm's locals, defers and cancels would be another task's.
@@ -62,7 +62,7 @@
 enum arm_state { ARM_TOP, ARM_SENT, ARM_BOTTOM, ARM_ENDED, ARM_TOLD };
 
 struct cqueue {
-    mf_scope scope; /* first: scope.ending gets a pointer to it */
+    mf_scope scope; /* first: SCOPE_PART: its end is told */
     struct spin lock;
     uint32_t left;
     bool busy;
@@ -623,6 +623,11 @@ static void ending(struct scope *s, bool over)
     mfi_spin_unlock(&q->lock);
 }
 
+__attribute__((__constructor__)) static void hook(void)
+{
+    mfi_scope_ending = ending;
+}
+
 int mf_cqueue_open(mf_cqueue *queue)
 {
     struct cqueue *q = inside(queue);
@@ -634,7 +639,7 @@ int mf_cqueue_open(mf_cqueue *queue)
                        MF_SCOPE_OPTIONS(.mode = MF_WAIT_ALL, .name = "cqueue"));
     if (rc < 0)
         return rc;
-    mfi_scope(&q->scope)->ending = ending;
+    mfi_or_acqrel(&mfi_scope(&q->scope)->flags, (uint8_t)SCOPE_PART);
     mfi_store_rlx(&q->lock.word, 0u);
     q->left = 0;
     q->busy = false;

@@ -232,10 +232,8 @@ static void dequeue(struct rwlock *l, struct rw_waiter *w)
 
     mfi_wake_list_init(&woken);
     mfi_spin_lock(&l->lock);
-    if (mfi_list_linked(&w->s.w.link)) {
-        mfi_waitq_del(&l->queue, &w->s.w);
-        admit_locked(l, &woken);
-    }
+    mfi_waitq_del(&l->queue, &w->s.w);
+    admit_locked(l, &woken);
     mfi_spin_unlock(&l->lock);
     mfi_wake(&woken);
 }

@@ -17,24 +17,6 @@ bool mfi_sem_take_locked(struct sem *s)
     return false;
 }
 
-/* Under lock: n is what a give has left; without a waiter it is the value. */
-static void leave_value_locked(struct sem *s, uint32_t n)
-{
-    if (s->waiters.first == NULL)
-        mfi_store_rel(&s->value, n);
-}
-
-/* The wait is over, and nobody gave. */
-static void leave(struct sem *s, struct sync_waiter *w)
-{
-    mfi_spin_lock(&s->lock);
-    if (mfi_list_linked(&w->w.link)) { /* else passed over: not our flag */
-        mfi_waitq_del(&s->waiters, &w->w);
-        leave_value_locked(s, 0);
-    }
-    mfi_spin_unlock(&s->lock);
-}
-
 int mfi_sem_wait(struct sem *s, mf_deadline deadline, const char *what)
 {
     struct agent *a = mfi_agent();
@@ -69,7 +51,9 @@ int mfi_sem_wait(struct sem *s, mf_deadline deadline, const char *what)
             mfi_sync_settle(a, &s->lock);
             return 0; /* handed to us */
         }
-        leave(s, &me);
+        mfi_spin_lock(&s->lock);
+        mfi_waitq_del(&s->waiters, &me.w);
+        mfi_spin_unlock(&s->lock);
         if (rc < 0)
             return rc;
     }
@@ -92,7 +76,8 @@ bool mfi_sem_hand(struct sem *s, uint32_t n)
             w->won = true;
             n--;
         }
-        leave_value_locked(s, n);
+        if (s->waiters.first == NULL)
+            mfi_store_rel(&s->value, n);
     }
     mfi_spin_unlock(&s->lock);
     mfi_wake(&woken);

@@ -19,8 +19,8 @@
  *      to pass over. That one takes the lock before its wait returns. So who
  *      knows that nobody else waits may free the semaphore with the last permit
  *      taken.
- * The flag may stand without a waiter: one that left and did not look. Who
- * gives next finds out, takes it away and gives by CAS.
+ * The flag may stand without a waiter, after one that left. Who gives next
+ * finds out, takes it away and gives by CAS.
  */
 #ifndef MFI_SYNC_SEM_H
 #define MFI_SYNC_SEM_H

@@ -389,7 +389,7 @@ static void pounce_how(struct member *m, int how, struct wake_list *woken)
 }
 
 /* a's wait is over; b, behind it, gets the signal. Did a wait on? */
-static void signal_passes(int how, bool thread)
+static void signal_passes(int how, bool thread, bool early)
 {
     struct room r = {.ready = 0};
     struct wake_list woken;
@@ -402,11 +402,12 @@ static void signal_passes(int how, bool thread)
     pounce_how(&a, how, &woken);
     EXPECT_EQ(mf_cond_signal(&r.c), 0);
     EXPECT_EQ(result(&b), 0);
+    if (early)
+        EXPECT_EQ(mf_cond_signal(&r.c), 0); /* it is the only one now */
     let_go(&woken);
-    if (how == LOOK) {
+    if (how == LOOK && !early) {
         await_asleep(&a); /* one signal, one wake-up */
         EXPECT_EQ(mf_cond_signal(&r.c), 0);
-        EXPECT_EQ(result(&a), 0);
     }
     EXPECT_EQ(result(&a), how == LOOK      ? 0
                           : how == TIMEOUT ? -ETIMEDOUT
@@ -417,11 +418,11 @@ static void signal_passes(int how, bool thread)
 static int passed_over(void *arg)
 {
     (void)arg;
-    signal_passes(TIMEOUT, false);
-    signal_passes(TIMEOUT, true);
-    signal_passes(LOOK, false);
-    signal_passes(LOOK, true);
-    signal_passes(CANCEL, false);
+    for (int i = 0; i < 4; i++) {
+        signal_passes(TIMEOUT, i & 1, i & 2);
+        signal_passes(LOOK, i & 1, i & 2);
+        signal_passes(CANCEL, false, i & 2);
+    }
     return 0;
 }
 
@@ -518,9 +519,38 @@ static int given_again(void *arg)
     return 0;
 }
 
+/* d came later and was passed over, too: what a owes is not for it. */
+static int not_given_again(void *arg)
+{
+    struct wake_list woken[2];
+    struct room r = {.ready = 0};
+    struct member a, d, e;
+    struct crew c;
+
+    (void)arg;
+    crew_open(&c);
+    start_asleep(&c, &a, true, waits, &r);
+    pounce_how(&a, TIMEOUT, &woken[0]);
+    EXPECT_EQ(mf_cond_signal(&r.c), 0); /* a owes it */
+    start_asleep(&c, &d, false, waits, &r);
+    start_asleep(&c, &e, false, waits, &r);
+    pounce_how(&d, LOOK, &woken[1]);
+    EXPECT_EQ(mf_cond_signal(&r.c), 0);
+    EXPECT_EQ(result(&e), 0);
+    let_go(&woken[0]);
+    EXPECT_EQ(result(&a), -ETIMEDOUT);
+    let_go(&woken[1]);
+    await_asleep(&d);
+    EXPECT_EQ(mf_cond_signal(&r.c), 0);
+    EXPECT_EQ(result(&d), 0);
+    crew_close(&c);
+    return 0;
+}
+
 MFI_TEST(a_signal_given_again_is_for_those_who_waited_then)
 {
     everywhere(given_again, NULL);
+    everywhere(not_given_again, NULL);
 }
 
 /* A broadcast is for all who were there, and is not given again. */

@@ -213,26 +213,35 @@ static int is_done(void *arg)
 /* The group goes with the wait that ends, however that found the zero. */
 static int freed_at_once(void *arg)
 {
+    uint32_t seed = 2463534242u;
+    struct partner p;
+
     (void)arg;
+    partner_open(&p, is_done);
     for (int i = 0; i < ROUNDS; i++) {
         mf_wait_group *g = calloc(1, sizeof *g);
         struct crew c;
 
         EXPECT(g != NULL);
-        EXPECT_EQ(mf_wait_group_add(g, 3), 0);
         crew_open(&c);
-        for (int k = 0; k < 3; k++)
-            crew_add(&c, k == 0 && i % 8 == 0, is_done, g);
-        if (i % 3 == 0)
+        EXPECT_EQ(mf_wait_group_add(g, 1 + i % 2), 0);
+        if (i % 2)
+            crew_add(&c, false, is_done, g);
+        partner_go(&p, g, &seed);
+        if (i % 8 < 2)
             while (mf_wait_group_wait(g, MF_NOW) < 0)
                 ;
-        else
+        else if (i % 8 < 4)
             while (mf_wait_group_wait(g, mf_after(MF_USEC(i % 50))) < 0)
                 ;
+        else
+            EXPECT_EQ(mf_wait_group_wait(g, late()), 0);
         memset(g, 0xff, sizeof *g);
         free(g);
+        partner_done(&p);
         crew_close(&c);
     }
+    partner_close(&p);
     return 0;
 }
 

@@ -103,14 +103,6 @@ KIT void let_go(struct wake_list *woken)
     mfi_wake(woken);
 }
 
-/* fn(arg) on one worker, on two, and with a plain thread in charge. */
-KIT void everywhere(mf_fn *fn, void *arg)
-{
-    in_tasks(1, fn, arg);
-    in_tasks(2, fn, arg);
-    in_thread(fn, arg);
-}
-
 /* Marsaglia 2003, "Xorshift RNGs". */
 KIT uint32_t chance(uint32_t *seed, uint32_t n)
 {
@@ -125,6 +117,81 @@ KIT void spin(uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
         __asm__ __volatile__("" ::: "memory");
+}
+
+/* ---- a sparring partner -------------------------------------------------- */
+
+/*
+ * A thread that does its part of each round at the very moment the test does
+ * its own, give or take a microsecond: for windows of a few instructions.
+ */
+struct partner {
+    struct crew crew;
+    mf_fn *fn;
+    void *_Atomic arg; /* of this round; NULL: the end */
+    _Atomic uint32_t round, over;
+};
+
+KIT void spin_until(_Atomic uint32_t *word, uint32_t value)
+{
+    for (int spins = 0; mfi_load_acq(word) != value; spins++)
+        if (spins > 1000)
+            sched_yield();
+}
+
+KIT int partner_main(void *arg)
+{
+    struct partner *p = arg;
+    uint32_t round = 0, seed = 88172645u;
+    void *with;
+
+    for (;;) {
+        spin_until(&p->round, ++round);
+        with = mfi_load_acq(&p->arg);
+        if (with == NULL)
+            return 0;
+        spin(chance(&seed, 1024));
+        EXPECT_EQ(p->fn(with), 0);
+        mfi_store_rel(&p->over, round);
+    }
+}
+
+KIT void partner_open(struct partner *p, mf_fn *fn)
+{
+    p->fn = fn;
+    mfi_store_rlx(&p->round, 0u);
+    mfi_store_rlx(&p->over, 0u);
+    crew_open(&p->crew);
+    crew_add(&p->crew, true, partner_main, p);
+}
+
+/* It begins fn(arg) about now; the caller is held up at random, too. */
+KIT void partner_go(struct partner *p, void *arg, uint32_t *seed)
+{
+    mfi_store_rel(&p->arg, arg);
+    mfi_store_rel(&p->round, mfi_load_rlx(&p->round) + 1);
+    spin(chance(seed, 1024));
+}
+
+/* Wait until it has done its part. */
+KIT void partner_done(struct partner *p)
+{
+    spin_until(&p->over, mfi_load_rlx(&p->round));
+}
+
+KIT void partner_close(struct partner *p)
+{
+    mfi_store_rel(&p->arg, NULL);
+    mfi_store_rel(&p->round, mfi_load_rlx(&p->round) + 1);
+    crew_close(&p->crew);
+}
+
+/* fn(arg) on one worker, on two, and with a plain thread in charge. */
+KIT void everywhere(mf_fn *fn, void *arg)
+{
+    in_tasks(1, fn, arg);
+    in_tasks(2, fn, arg);
+    in_thread(fn, arg);
 }
 
 #endif

@@ -144,6 +144,38 @@ MFI_TEST(the_others_wait_until_it_is_done)
     everywhere(others_wait, NULL);
 }
 
+/* It got the turn from another: it is the one that runs it all the same. */
+static int wants_and_calls_itself(void *arg)
+{
+    struct thing *t = arg;
+
+    return mf_once_run(&t->o, calls_itself, t, late());
+}
+
+static int given_turn(void *arg)
+{
+    bool thread = *(bool *)arg;
+    struct thing t = {.fails = 1};
+    struct member m[2];
+    struct crew c;
+
+    crew_open(&c);
+    start_asleep(&c, &m[0], !thread, wants_slowly, &t);
+    start_asleep(&c, &m[1], thread, wants_and_calls_itself, &t);
+    mf_event_fire(&t.go);
+    crew_close(&c);
+    EXPECT_EQ(m[0].rc, -EIO);
+    EXPECT_EQ(m[1].rc, 0);
+    EXPECT_EQ(t.runs, 2);
+    return 0;
+}
+
+MFI_TEST(who_is_given_the_turn_is_known)
+{
+    everywhere(given_turn, &(bool){false});
+    everywhere(given_turn, &(bool){true});
+}
+
 /* Each failure wakes one, the first; the rest sleep on. */
 static int turns(void *arg)
 {

@@ -246,20 +246,26 @@ static int unparks(void *arg)
 
 static int freed_at_once(void *arg)
 {
-    (void)arg;
-    for (int i = 0; i < ROUNDS; i++) {
-        mf_parker *p = calloc(1, sizeof *p);
-        struct crew c;
+    uint32_t seed = 2463534242u;
+    struct partner p;
 
-        EXPECT(p != NULL);
-        crew_open(&c);
-        crew_add(&c, i % 8 == 0, unparks, p);
-        while (mf_parker_park(p, mf_after(MF_USEC(i % 50))) < 0)
-            ;
-        memset(p, 0xff, sizeof *p);
-        free(p);
-        crew_close(&c);
+    (void)arg;
+    partner_open(&p, unparks);
+    for (int i = 0; i < ROUNDS; i++) {
+        mf_parker *k = calloc(1, sizeof *k);
+
+        EXPECT(k != NULL);
+        partner_go(&p, k, &seed);
+        if (i % 2)
+            while (mf_parker_park(k, mf_after(MF_USEC(i % 50))) < 0)
+                ;
+        else
+            EXPECT_EQ(mf_parker_park(k, late()), 0);
+        memset(k, 0xff, sizeof *k);
+        free(k);
+        partner_done(&p);
     }
+    partner_close(&p);
     return 0;
 }
 

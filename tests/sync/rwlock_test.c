@@ -380,9 +380,57 @@ static int freed_at_once(void *arg)
     return 0;
 }
 
+struct lent {
+    mf_rwlock l;
+    _Atomic uint32_t held;
+    bool writes;
+};
+
+static int has_it_first(void *arg)
+{
+    struct lent *o = arg;
+
+    EXPECT_EQ(o->writes ? mf_rwlock_write(&o->l, MF_NOW)
+                        : mf_rwlock_read(&o->l, MF_NOW),
+              0);
+    mfi_store_rel(&o->held, 1u);
+    spin(500);
+    return mf_rwlock_unlock(&o->l);
+}
+
+static int freed_by_second(void *arg)
+{
+    uint32_t seed = 2463534242u;
+    struct partner p;
+
+    (void)arg;
+    partner_open(&p, has_it_first);
+    for (int i = 0; i < ROUNDS; i++) {
+        struct lent *o = calloc(1, sizeof *o);
+
+        EXPECT(o != NULL);
+        o->writes = i % 2;
+        partner_go(&p, o, &seed);
+        spin_until(&o->held, 1);
+        spin(chance(&seed, 1024));
+        if (i % 8 < 4)
+            EXPECT_EQ(mf_rwlock_write(&o->l, late()), 0);
+        else
+            while (mf_rwlock_write(&o->l, mf_after(MF_USEC(i % 50))) < 0)
+                ;
+        EXPECT_EQ(mf_rwlock_unlock(&o->l), 0);
+        memset(o, 0xff, sizeof *o);
+        free(o);
+        partner_done(&p);
+    }
+    partner_close(&p);
+    return 0;
+}
+
 MFI_TEST(who_has_it_last_may_free_it)
 {
     everywhere(freed_at_once, NULL);
+    everywhere(freed_by_second, NULL);
 }
 
 /* ---- the writer ends ----------------------------------------------------- */
@@ -444,6 +492,45 @@ static int told(void *arg)
     EXPECT_EQ(mf_rwlock_unlock(&l), 0);
     EXPECT_EQ(l.mfi_[0], 0);
     return 0;
+}
+
+/* Given back, it is not in the way of what else its writer held. */
+struct both {
+    mf_mutex m;
+    mf_rwlock l;
+};
+
+static int dies_with_one(void *arg)
+{
+    struct both *b = arg;
+
+    mf_mutex_hold(&b->m);
+    EXPECT_EQ(mf_rwlock_write(&b->l, late()), 0);
+    return mf_rwlock_unlock(&b->l);
+}
+
+static int told_of_the_other(void *arg)
+{
+    struct both b = {.m = {{0, 0}}};
+
+    (void)arg;
+    for (int i = 0; i < 2; i++) {
+        struct crew c;
+
+        crew_open(&c);
+        crew_add(&c, i, dies_with_one, &b);
+        crew_close(&c);
+        EXPECT_EQ(mf_rwlock_write(&b.l, MF_NOW), 0);
+        EXPECT_EQ(mf_mutex_lock(&b.m, MF_NOW), MF_OWNER_DIED);
+        EXPECT_EQ(mf_rwlock_unlock(&b.l), 0); /* not the latest first */
+        EXPECT_EQ(mf_mutex_unlock(&b.m), 0);
+    }
+    return 0;
+}
+
+MFI_TEST(a_writer_that_gave_it_back_may_end_with_others)
+{
+    in_both(told_of_the_other, NULL);
 }
 
 MFI_TEST(a_writer_that_ends_with_it_is_told_of_until_the_next_writer)

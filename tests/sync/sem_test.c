@@ -386,24 +386,29 @@ static int posts_its(void *arg)
 
 static int freed_at_once(void *arg)
 {
+    uint32_t seed = 2463534242u;
+    struct partner p;
+
     (void)arg;
+    partner_open(&p, posts_its);
     for (int i = 0; i < ROUNDS; i++) {
         mf_sem *s = calloc(1, sizeof *s);
-        struct crew c;
 
         EXPECT(s != NULL);
-        crew_open(&c);
-        crew_add(&c, i % 8 == 0, posts_its, s);
-        if (i % 3 == 0)
+        partner_go(&p, s, &seed);
+        if (i % 4 == 0)
             while (mf_sem_wait(s, MF_NOW) < 0)
                 ;
-        else
+        else if (i % 4 == 1)
             while (mf_sem_wait(s, mf_after(MF_USEC(i % 50))) < 0)
                 ;
+        else
+            EXPECT_EQ(mf_sem_wait(s, late()), 0);
         memset(s, 0xff, sizeof *s);
         free(s);
-        crew_close(&c);
+        partner_done(&p);
     }
+    partner_close(&p);
     return 0;
 }
 
