@@ -74,5 +74,9 @@ static int run(void *arg)
 
 int main(void)
 {
-    return mf_run(run, NULL, NULL) < 0;
+    int rc = mf_run(run, NULL, NULL);
+
+    if (rc < 0)
+        fprintf(stderr, "errgroup: %s\n", mf_explain(rc));
+    return rc < 0;
 }

@@ -7,6 +7,7 @@
  *
  * Run: ./quicksort [HOW_MANY]    (default 1000000)
  */
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,7 +56,7 @@ static int sort(struct part *p)
     while (n > SMALL) { /* the left part for another task, the right for us */
         size_t left = partition(v, n);
 
-        sort_go(&s, (struct part){v, left});
+        sort_go(&s, (struct part){v, left}); /* a failure makes close fail */
         v += left;
         n -= left;
     }
@@ -70,20 +71,25 @@ static int run(void *arg)
     int rc;
 
     if (v == NULL)
-        return -1;
+        return -ENOMEM;
     for (size_t i = 0; i < n; i++)
         v[i] = x = x * 1664525u + 1013904223u; /* Knuth, TAOCP 2, 3.3.4 */
     rc = sort(&(struct part){v, n});
     for (size_t i = 1; i < n; i++)
         wrong += v[i - 1] > v[i];
-    printf("%zu numbers, %zu out of order\n", n, wrong);
+    if (rc >= 0)
+        printf("%zu numbers, %zu out of order\n", n, wrong);
     free(v);
-    return rc < 0 ? rc : -(wrong != 0);
+    return rc;
 }
 
 int main(int argc, char **argv)
 {
     size_t n = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000000;
 
-    return mf_run(run, &n, NULL) < 0;
+    int rc = mf_run(run, &n, NULL);
+
+    if (rc < 0)
+        fprintf(stderr, "quicksort: %s\n", mf_explain(rc));
+    return rc < 0;
 }

@@ -71,7 +71,8 @@ static int primes(void *arg)
         }
         last = next;
     }
-    printf("\nprime %d is %d\n", wanted, prime);
+    if (rc >= 0)
+        printf("\nprime %d is %d\n", wanted, prime);
     mf_scope_cancel(&s); /* enough: each filter ends, giving up its channels */
     ints_unref(last);
     return rc < 0 ? rc : mf_scope_close(&s);
@@ -79,7 +80,14 @@ static int primes(void *arg)
 
 int main(int argc, char **argv)
 {
-    int wanted = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 100;
+    int wanted = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 100, rc;
 
-    return mf_run(primes, &wanted, NULL) < 0;
+    if (wanted < 1) {
+        fprintf(stderr, "usage: sieve [HOW_MANY]\n");
+        return 2;
+    }
+    rc = mf_run(primes, &wanted, NULL);
+    if (rc < 0)
+        fprintf(stderr, "sieve: %s\n", mf_explain(rc));
+    return rc < 0;
 }
