@@ -203,9 +203,9 @@ int mf_sleep(mf_ns span)
 /* Nobody else here wants the CPU, and it is not time to poll. */
 static bool alone(struct worker *w)
 {
-    return w->tick > 1 && mfi_load_rlx(&w->q.slot) == NULL &&
-           w->young == NULL && mfi_load_acq(&w->q.pinned_n) == 0 &&
-           mfi_runq_size(&w->q) == 0;
+    return !mfi_sim_spread() && w->tick > 1 &&
+           mfi_load_rlx(&w->q.slot) == NULL && w->young == NULL &&
+           mfi_load_acq(&w->q.pinned_n) == 0 && mfi_runq_size(&w->q) == 0;
 }
 
 int mf_yield(void)
@@ -222,6 +222,7 @@ int mf_yield(void)
     a = &w->current->agent;
     if ((rc = mfi_cancel_point(a)) < 0)
         return rc;
+    mfi_sim_relax();
     if (alone(w))
         w->tick--;
     else
