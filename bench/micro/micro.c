@@ -10,6 +10,7 @@
  */
 #include "micro.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ static const struct micro {
     long count;
 } micros[] = {
     {"switch", micro_switch, 50000000},
+    {"gen", micro_gen, 20000000},
     {"yield", micro_yield, 10000000},
     {"park_unpark", micro_park_unpark, 5000000},
     {"spawn_join", micro_spawn_join, 2000000},
@@ -32,6 +34,17 @@ static const struct micro {
     {"parked", micro_parked, 1000000},
     {"timers", micro_timers, 1000000},
     {"arm_cancel", micro_arm_cancel, 5000000},
+    {"locked", micro_locked, 50000000},
+    {"rendezvous", micro_rendezvous, 2000000},
+    {"rendezvous_across", micro_rendezvous_across, 400000},
+    {"buffered", micro_buffered, 10000000},
+    {"buffered_across", micro_buffered_across, 5000000},
+    {"chan_memory", micro_chan_memory, 400000},
+    {"mutex", micro_mutex, 20000000},
+    {"mutex_8", micro_mutex_8, 10000000},
+    {"sem", micro_sem, 20000000},
+    {"select_ready", micro_select_ready, 2000000},
+    {"select_blocked", micro_select_blocked, 2000000},
 };
 enum { MICROS = sizeof(micros) / sizeof(micros[0]) };
 
@@ -92,6 +105,12 @@ static const struct micro *find(const char *name)
     return NULL;
 }
 
+/* Worker i stays on the i-th CPU, and each task on its worker. */
+static bool is_fixed(const struct micro *m)
+{
+    return m->fn == micro_rendezvous_across || m->fn == micro_buffered_across;
+}
+
 int main(int argc, char **argv)
 {
     struct micro_args args = {.workers = 1};
@@ -120,9 +139,12 @@ int main(int argc, char **argv)
     }
     if (args.workers < 1 || args.count < 1 || optind != argc)
         return usage();
-    rc = mf_run(
-        m->fn, &args,
-        MF_OPTIONS(.workers = args.workers, .stack_size = args.stack_size));
+    /* A stalled worker looks like one that computes: nobody takes its tasks. */
+    rc = mf_run(m->fn, &args,
+                MF_OPTIONS(.workers = args.workers,
+                           .stack_size = args.stack_size,
+                           .pin_workers = is_fixed(m),
+                           .hog_time = is_fixed(m) ? -1 : 0));
     if (rc < 0) {
         fprintf(stderr, "micro %s: %s\n", m->name, mf_explain(rc));
         return 1;

@@ -5,6 +5,9 @@
  *
  * Waits as in chan.h: -ETIMEDOUT, -ECANCELED, -EINVAL, -ENOMEM; may suspend,
  * cancel points. The other calls never suspend. Context: any, mixed.
+ *
+ * Elements have up to 1 MiB (else -EINVAL; 0 bytes are fine) and are copied
+ * under the object's lock: while a big one is copied, others spin.
  */
 #ifndef MF_BROADCAST_H
 #define MF_BROADCAST_H
@@ -26,10 +29,15 @@ typedef struct mf_subscriber mf_subscriber;
 int mf_broadcast_make(size_t elem_size, size_t capacity,
                       mf_broadcast **ret_broadcast);
 
-/* To all who subscribe at this moment. Returns how many; -EPIPE closed. */
+/* To all who subscribe at this moment. How many; -EPIPE closed, -EINVAL. */
 int mf_broadcast_send(mf_broadcast *b, const void *elem);
 int mf_broadcast_close(mf_broadcast *b); /* 0, -EALREADY, -EINVAL */
 mf_broadcast *mf_broadcast_ref(mf_broadcast *b);
+
+/*
+ * The last one (subscribers do not count) closes it: they still get what is
+ * there. NULL is fine.
+ */
 void mf_broadcast_unref(mf_broadcast *b);
 
 /*

@@ -36,7 +36,8 @@ typedef struct mf_cevent {
 int mf_cqueue_open(mf_cqueue *q);
 
 /*
- * Start fn(arm, arg) as an arm. *ret_arm (may be NULL) is borrowed from q.
+ * Start fn(arm, arg) as an arm. *ret_arm is borrowed from q, valid until the
+ * arm is removed or q closed; ret_arm NULL: until a poll has told its end.
  * Returns 0, -ENOMEM, -ECANCELED, -EINVAL. Context: any, bottom halves too.
  * Suspends: no.
  */
@@ -45,17 +46,18 @@ int mf_cqueue_add(mf_cqueue *q, uint64_t token, mf_arm_fn *fn, void *arg,
 
 /*
  * End of the top half: waits until a poll takes the event, then returns 0
- * *inside that poll*; what follows up to the next blocking call or return is
- * the bottom half, and no other bottom half runs meanwhile. -ECANCELED: the
- * queue closes, or the arm is removed; -EPERM: not called by the arm itself.
- * Suspends: yes. Cancel point: yes.
+ * *inside that poll*; what follows up to the next call that suspends, or the
+ * end, is the bottom half; no other one runs meanwhile. -ECANCELED: the
+ * queue closes, or the arm is removed (in a shield too), or a cancel;
+ * -EPERM: not called by the arm itself. Suspends: yes. Cancel point: yes.
  */
 int mf_arm_send(mf_arm *self, int64_t extra) MF_MUST_CHECK;
 
 /*
  * Cancel an arm and wait for it; it has no more events, also none of those it
- * sent already. Not from inside a bottom half of the same arm (-EDEADLK).
- * Afterwards arm is gone. 0, -EINVAL. Suspends: maybe. Cancel point: no.
+ * sent already. Not from inside the arm, a task below it, or an arm whose end
+ * it waits for in this call itself (-EDEADLK). Afterwards arm is gone.
+ * 0, -EINVAL. Context: any. Suspends: maybe. Cancel point: no.
  */
 int mf_arm_remove(mf_arm *arm);
 

@@ -67,8 +67,8 @@ int mf_close(int fd);
 int mf_adopt(int fd);
 
 /*
- * Forget it and give its flags back; fd stays open. Whoever waits on it gets
- * -EBADF. Returns 0, -EBADF.
+ * Forget it and give its flags back, once the calls in progress on it have
+ * ended; fd stays open. Whoever waits on it gets -EBADF. Returns 0, -EBADF.
  */
 int mf_release(int fd);
 

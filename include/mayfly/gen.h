@@ -17,8 +17,10 @@ typedef struct mf_gen mf_gen;
 typedef int mf_gen_fn(mf_gen *self, void *arg);
 
 /*
- * Make a generator of values of elem_size bytes (0 is fine). fn runs from the
- * first mf_gen_next on. Returns 0, -ENOMEM, -EINVAL.
+ * Make a generator of values of elem_size bytes (0 is fine), on a stack of the
+ * runtime's stack_size. fn runs from the first mf_gen_next on. Free it before
+ * the runtime stops: what is left then is gone, its cleanup not run.
+ * Returns 0, -ENOMEM, -EINVAL (fn is NULL, runtime not running).
  * Context: any. Suspends: no.
  */
 int mf_gen_make(mf_gen_fn *fn, void *arg, size_t elem_size, mf_gen **ret_gen);
@@ -26,8 +28,9 @@ int mf_gen_make(mf_gen_fn *fn, void *arg, size_t elem_size, mf_gen **ret_gen);
 /*
  * Run it to its next value, copied to *ret_value (may be NULL). 1 a value; 0 it
  * has returned >= 0; what it returned < 0; -EDEADLK: it is running already;
- * -EINVAL. A panic or mf_exit in it goes on in the caller. Context: any.
- * Suspends and is a cancel point only where fn's own calls are.
+ * -EINVAL, -ENOMEM. A panic or mf_exit in it goes on in the caller; it has then
+ * ended with -ENOTRECOVERABLE. Context: any. Suspends and is a cancel point
+ * only where fn's own calls are.
  */
 int mf_gen_next(mf_gen *g, void *ret_value) MF_MUST_CHECK;
 
@@ -42,8 +45,7 @@ int mf_gen_send(mf_gen *g, const void *in, size_t in_size,
 /*
  * In the generator: hand out a copy of *value and wait to be asked again.
  * Returns 0; -ECANCELED: it is being freed: clean up and return; -EPERM: not
- * running, or inside a scope, shield or shielded section begun since it was
- * resumed.
+ * running, or inside a scope or shield begun since it was resumed; -EINVAL.
  */
 int mf_gen_yield(mf_gen *self, const void *value) MF_MUST_CHECK;
 
@@ -53,11 +55,12 @@ int mf_gen_yield_in(mf_gen *self, const void *value, void *ret_in,
 
 /*
  * Hand out all that `from` (of the same elem_size) has. 0 it ended; its < 0;
- * -ECANCELED; -EINVAL. from stays the caller's to free.
+ * -ECANCELED, -EPERM as from mf_gen_yield; -EINVAL. from stays the caller's to
+ * free.
  */
 int mf_gen_yield_from(mf_gen *self, mf_gen *from) MF_MUST_CHECK;
 
-/* Has fn returned? 1, 0. */
+/* Has fn ended? 1, 0; NULL: 1. */
 int mf_gen_done(const mf_gen *g);
 
 /*

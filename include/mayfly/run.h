@@ -61,8 +61,9 @@ int mf_start(const mf_options *opts);
  * workers, free everything. May be followed by another start.
  *
  * Returns 0; -ETIMEDOUT with tasks or offloaded functions still running:
- * nothing was freed, call again; -EINVAL (not running); -EDEADLK (called
- * inside a task). Context: plain thread; blocks it. Cancel point: no.
+ * nothing was freed, call again; -ENOMEM, the same; -EINVAL (not running);
+ * -EDEADLK (called inside a task). Context: plain thread; blocks it. Cancel
+ * point: no.
  */
 int mf_stop(mf_deadline deadline);
 

@@ -37,7 +37,8 @@ int mf_mutex_lock(mf_mutex *m, mf_deadline deadline) MF_MUST_CHECK;
 
 /*
  * For invariants and clean-up: no cancel, no deadline, cannot fail. Relocking
- * by the owner is a panic. A death of the last owner is not reported.
+ * by the owner is a panic. A death of the last owner is not reported here: the
+ * next mf_mutex_lock hears of it.
  */
 void mf_mutex_hold(mf_mutex *m);
 
@@ -53,19 +54,23 @@ typedef struct mf_rwlock {
 /*
  * Any number of readers, or one writer. First come first served: a reader that
  * finds somebody waiting waits behind, so neither side starves. As
- * mf_mutex_lock; MF_OWNER_DIED is about the last writer. -EDEADLK: the caller
- * is the writer. A reader that ends without unlocking is not detected.
+ * mf_mutex_lock; MF_OWNER_DIED: the last writer ended while it had the lock.
+ * Every reader is told, until a writer has been. -EDEADLK: the caller is the
+ * writer. A reader that ends without unlocking is not detected.
  */
 int mf_rwlock_read(mf_rwlock *l, mf_deadline deadline) MF_MUST_CHECK;
 int mf_rwlock_write(mf_rwlock *l, mf_deadline deadline) MF_MUST_CHECK;
 
-/* Ends the caller's hold, of either kind. 0; -EPERM: it has none; -EINVAL. */
+/*
+ * Ends the caller's hold, of either kind. 0; -EINVAL; -EPERM: it has none, as
+ * far as that can be told: another writes, or nobody reads.
+ */
 int mf_rwlock_unlock(mf_rwlock *l);
 
 /* ---- condition variable -------------------------------------------------- */
 
 typedef struct mf_cond {
-    uint64_t mfi_[2];
+    uint64_t mfi_[4];
 } mf_cond; /* zeroed = nobody waits */
 
 /*
@@ -117,6 +122,7 @@ typedef struct mf_barrier {
 /*
  * Wait until n are here; then all go on and the barrier is as new. Returns 1 to
  * one of them, the leader, 0 to the others. < 0: the arrival is taken back.
+ * Also -EINVAL: n is 0.
  */
 int mf_barrier_wait(mf_barrier *b, mf_deadline deadline) MF_MUST_CHECK;
 
@@ -142,8 +148,8 @@ typedef struct mf_once {
 /*
  * fn(arg), by the first to come; others wait for it. Returns 0 when it is done,
  * whoever did it; or what fn returned < 0, to who ran it: then it is not done,
- * and the next one tries, as after a panic or mf_exit in fn. -EDEADLK: called
- * from inside fn.
+ * and the next one tries, as after a panic or mf_exit in fn. The deadline is
+ * for waiting, not for fn. -EDEADLK: called from inside fn.
  */
 int mf_once_run(mf_once *o, mf_fn *fn, void *arg,
                 mf_deadline deadline) MF_MUST_CHECK;
@@ -156,7 +162,8 @@ typedef struct mf_event {
 } mf_event; /* zeroed = not fired */
 
 /*
- * Fire it; again is fine. The memory must outlive the call.
+ * Fire it; again is fine. Nobody touches it once the last wait has returned, so
+ * who waited may free it.
  */
 void mf_event_fire(mf_event *e);
 

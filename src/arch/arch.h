@@ -60,11 +60,20 @@ void mfi_arch_prepare(struct arch_context *c, void *stack_top,
                       void (*entry)(void *arg));
 
 /*
- * One word of this thread, NULL at first. Out of line and in assembly: no
- * optimiser, link-time ones included, can keep its value or its address across
- * a switch that moved the caller to another thread.
+ * mfi_arch_return(rc): rc. For the end of a function that was called on one
+ * side of a pair of switches: `return mfi_arch_return(rc);`. Where each side
+ * calls one, the CPU predicts that it returns to the other side: 18 ns a round
+ * instead of 5.5. Compiled as a tail call it goes back by a jump, which learns
+ * where to. Nothing but time depends on that. Not so on aarch64, where branch
+ * protection (BTI) lets nobody jump to where a call returns.
  */
-void *mfi_arch_self(void);
+
+/*
+ * One word of this thread, NULL at first. mfi_arch_self() is inline, but in
+ * assembly that is volatile and clobbers memory: no optimiser, link-time ones
+ * included, can keep its value or its address across a switch that moved the
+ * caller to another thread.
+ */
 void mfi_arch_self_set(void *word);
 
 #endif

@@ -127,4 +127,52 @@ static inline void mfi_track_enter(struct track *self)
 #endif
 }
 
+/*
+ * The same where only ASan knows what the stack was that it came from: its
+ * bounds are written to *from, who was left with that track.
+ */
+static inline void mfi_track_enter_from(struct track *self, struct track *from)
+{
+    (void)self, (void)from;
+#if MFI_ASAN
+    __sanitizer_finish_switch_fiber(self->fake, &from->low, &from->len);
+#endif
+}
+
+/* The stack the caller runs on, to be left and entered with enter_from. */
+static inline void mfi_track_here(struct track *t)
+{
+    (void)t;
+#if MFI_ASAN
+    t->fake = NULL;
+#endif
+#ifdef MFI_TSAN
+    t->fiber = __tsan_get_current_fiber();
+#endif
+}
+
+/*
+ * A coroutine is about to run on the stack of another, as a part of itself:
+ * what it switches from and to while it is there is that one's. Its own is kept
+ * in *kept, until it is back.
+ */
+static inline void mfi_track_lend(struct track *mine, const struct track *lent,
+                                  struct track *kept)
+{
+    (void)mine, (void)lent, (void)kept;
+#if MFI_ASAN || defined(MFI_TSAN) || defined(MFI_VALGRIND)
+    *kept = *mine;
+    *mine = *lent;
+#endif
+}
+
+static inline void mfi_track_return(struct track *mine,
+                                    const struct track *kept)
+{
+    (void)mine, (void)kept;
+#if MFI_ASAN || defined(MFI_TSAN) || defined(MFI_VALGRIND)
+    *mine = *kept;
+#endif
+}
+
 #endif

@@ -114,6 +114,15 @@ static size_t count_batches(const struct stack *batch)
     return n;
 }
 
+void mfi_stacks_take_back(bool (*take)(struct stack *s))
+{
+    for (struct stack_slab *slab = mfi_load_acq(&slabs); slab != NULL;
+         slab = slab->next)
+        for (uint32_t i = 0; i < mfi_load_acq(&slab->carved); i++)
+            if (slab->stacks[i].owner != NULL && take(&slab->stacks[i]))
+                mfi_stack_put(NULL, &slab->stacks[i]);
+}
+
 void mfi_stacks_done(void)
 {
     struct stack_slab *slab = mfi_load_acq(&slabs);

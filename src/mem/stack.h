@@ -66,6 +66,12 @@ struct stack_cache { /* zeroed is empty */
 int mfi_stacks_init(const char *guard);
 void mfi_stacks_done(void);
 
+/*
+ * Before done, while nobody else is here: each stack that was not put back is
+ * shown to take, and put back for its user if that returns true.
+ */
+void mfi_stacks_take_back(bool (*take)(struct stack *s));
+
 /* "region", "uffd", "mprotect": the chosen guards. */
 const char *mfi_stacks_guard(void);
 

@@ -9,6 +9,7 @@
 #include "os/event.h"
 #include "sched/explain.h"
 #include "sched/options.h"
+#include "sync/select.h"
 
 /* ---- listen ------------------------------------------------------------- */
 
@@ -76,29 +77,56 @@ static bool died_in_queue(int rc)
     }
 }
 
+/* One try: the fd, -EAGAIN, or why not; -EINTR for a dead one. */
+static long accept_next(int listener, mf_addr *ret_peer)
+{
+    long n;
+
+    ret_peer->len = sizeof ret_peer->ss;
+    ret_peer->ss.ss_family = AF_UNSPEC;
+    n = mfi_os_accept(listener, &ret_peer->ss, &ret_peer->len);
+    return died_in_queue((int)n) ? -EINTR : n;
+}
+
+static int accepted(int fd, const mf_addr *peer, mf_addr *ret_peer)
+{
+    fd = mfi_socket_known(fd, peer->ss.ss_family == AF_UNIX ? FD_SOCK : FD_TCP);
+    if (fd >= 0 && ret_peer != NULL)
+        *ret_peer = *peer;
+    return fd;
+}
+
 int mf_accept(int listener, mf_addr *ret_peer, mf_deadline deadline)
 {
-    mf_addr peer;
+    mf_addr peer = {.len = 0};
     struct op op;
     long n;
     int rc;
 
     if ((rc = mfi_op_begin(&op, listener, FD_IN, deadline)) < 0)
         return rc;
-    do {
-        peer.len = sizeof peer.ss;
-        peer.ss.ss_family = AF_UNSPEC;
-        n = mfi_op_due(&op) ? mfi_os_accept(listener, &peer.ss, &peer.len)
-                            : -EAGAIN;
-        if (died_in_queue((int)n))
-            n = -EINTR; /* the next one, then */
-    } while ((rc = mfi_op_again(&op, n, false)) == MFI_OP_AGAIN);
+    do
+        n = mfi_op_due(&op) ? accept_next(listener, &peer) : -EAGAIN;
+    while ((rc = mfi_op_again(&op, n, false)) == MFI_OP_AGAIN);
     if (rc >= 0)
-        rc = mfi_socket_known(rc,
-                              peer.ss.ss_family == AF_UNIX ? FD_SOCK : FD_TCP);
-    if (rc >= 0 && ret_peer != NULL)
-        *ret_peer = peer;
+        rc = accepted(rc, &peer, ret_peer);
     return mfi_op_end(&op, rc);
+}
+
+static int accept_attempt(mf_case *c)
+{
+    mf_addr peer = {.len = 0};
+    int rc = (int)accept_next(c->fd, &peer);
+
+    return rc >= 0 ? accepted(rc, &peer, c->val) : rc;
+}
+
+mf_case mf_on_accept(int listener, mf_addr *ret_peer)
+{
+    mf_case c = mfi_case_fd(MF_OP_ACCEPT, listener, POLLIN, accept_attempt);
+
+    c.val = ret_peer;
+    return c;
 }
 
 /* ---- connect ------------------------------------------------------------ */

@@ -79,6 +79,12 @@ void mfi_sigaltstack_remove(void *stack)
 
 /* handlers */
 
+static int install(int signo, const struct sigaction *sa,
+                   struct sigaction *ret_old)
+{
+    return sigaction(signo, sa, ret_old) < 0 ? -EINVAL : 0;
+}
+
 int mfi_signal_handle(int signo, mfi_signal_fn *fn, int flags,
                       struct sigaction *ret_old)
 {
@@ -86,7 +92,27 @@ int mfi_signal_handle(int signo, mfi_signal_fn *fn, int flags,
 
     sa.sa_sigaction = fn;
     sigemptyset(&sa.sa_mask);
-    return sigaction(signo, &sa, ret_old) < 0 ? -EINVAL : 0;
+    return install(signo, &sa, ret_old);
+}
+
+int mfi_signal_handle_alone(int signo, mfi_signal_fn *fn, int flags,
+                            struct sigaction *ret_old)
+{
+    struct sigaction sa = {.sa_flags = flags | SA_SIGINFO};
+
+    sa.sa_sigaction = fn;
+    sigfillset(&sa.sa_mask);
+    return install(signo, &sa, ret_old);
+}
+
+void mfi_signal_unhandle(int signo, mfi_signal_fn *fn,
+                         const struct sigaction *old)
+{
+    struct sigaction now;
+
+    if (sigaction(signo, NULL, &now) == 0 &&
+        ((unsigned)now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == fn)
+        sigaction(signo, old, NULL);
 }
 
 static void set_default(int signo)

@@ -29,6 +29,17 @@ typedef void mfi_signal_fn(int signo, siginfo_t *info, void *uctx);
 int mfi_signal_handle(int signo, mfi_signal_fn *fn, int flags,
                       struct sigaction *ret_old);
 
+/* The same; and while fn runs, no other handler interrupts it. */
+int mfi_signal_handle_alone(int signo, mfi_signal_fn *fn, int flags,
+                            struct sigaction *ret_old);
+
+/*
+ * Put `old` back, if fn is still the handler. If it is not, somebody has
+ * installed another since, who may know of fn: that one stays.
+ */
+void mfi_signal_unhandle(int signo, mfi_signal_fn *fn,
+                         const struct sigaction *old);
+
 /*
  * From a handler: do what would have been done without it. Calls the older
  * handler; or, where that is the default action, sets it and returns: the

@@ -19,6 +19,9 @@ struct thread_agent {
     struct thread_agent *next;
 };
 
+_Static_assert(offsetof(struct thread_agent, agent) == 0,
+               "the thread's word is its agent's address, plus 1");
+
 static struct spin lock;
 static struct thread_agent *unused; /* under lock */
 
@@ -29,6 +32,8 @@ static void give_back(void *word)
     struct thread_agent *ta = (void *)((uintptr_t)word & ~(uintptr_t)1);
 
     mfi_arch_self_set(NULL);
+    if (ta->agent.held != NULL)
+        mfi_held_release(&ta->agent);
     if (ta->agent.explain != NULL)
         mfi_slab_put(NULL, ta->agent.explain);
     mfi_spin_lock(&lock);
@@ -76,6 +81,7 @@ struct agent *mfi_agent_thread(void)
     ta->agent.explain = NULL;
     ta->agent.held = NULL;
     ta->agent.locals = NULL;
+    ta->agent.gen = NULL;
     word = (uintptr_t)ta | 1; /* workers have the bit clear */
     if (mfi_thread_word_set((void *)word, give_back) < 0) {
         give_back((void *)word);

@@ -227,16 +227,21 @@ int mf_cancelled(void)
 
 /* ---- shields ------------------------------------------------------------ */
 
-/* mf_shield: the limit outside; 0 ended, 1 open, 2 its MF_SHIELD block ran. */
+/*
+ * mf_shield: the limit outside; and, 0 ended, 1 open, 2 its MF_SHIELD block
+ * ran. A thread without memory for its agent is cancelled by nobody: 3 and 4
+ * are 1 and 2 with nothing to undo, so that the block runs all the same.
+ */
+enum { SHIELD_ENDED, SHIELD_OPEN, SHIELD_RAN, SHIELD_BARE, SHIELD_BARE_RAN };
 
 mf_shield mf_shield_begin(mf_deadline limit)
 {
     struct agent *a = mfi_agent();
-    mf_shield sh = {{0, 0}};
+    mf_shield sh = {{0, SHIELD_BARE}};
 
     if (a != NULL) {
         sh.mfi_[0] = (uint64_t)a->shield_limit;
-        sh.mfi_[1] = 1;
+        sh.mfi_[1] = SHIELD_OPEN;
         a->shields++;
         a->shield_limit = mfi_time_of(limit);
     }
@@ -247,21 +252,25 @@ void mf_shield_end(mf_shield *sh)
 {
     struct agent *a;
 
-    if (sh == NULL || sh->mfi_[1] == 0)
+    if (sh == NULL || sh->mfi_[1] == SHIELD_ENDED)
         return;
+    if (sh->mfi_[1] >= SHIELD_BARE) {
+        sh->mfi_[1] = SHIELD_ENDED;
+        return;
+    }
     a = mfi_agent();
     mfi_assert(a != NULL && a->shields > 0);
     a->shields--;
     a->shield_limit = (mf_ns)sh->mfi_[0];
-    sh->mfi_[1] = 0;
+    sh->mfi_[1] = SHIELD_ENDED;
 }
 
 int mf_shield_once_(mf_shield *sh)
 {
     /* 1 the first time; mfi_[1] stays set until the end. */
-    if (sh->mfi_[1] != 1)
+    if (sh->mfi_[1] != SHIELD_OPEN && sh->mfi_[1] != SHIELD_BARE)
         return 0;
-    sh->mfi_[1] = 2;
+    sh->mfi_[1]++;
     return 1;
 }
 

@@ -8,6 +8,9 @@
 #include "sched/entry.h"
 #include "sched/when.h"
 
+void (*mfi_held_release)(struct agent *a);
+void (*mfi_held_forget)(struct agent *a, uintptr_t low, uintptr_t high);
+
 static void task_main(void *worker);
 
 static struct running *place(struct stack *stack)
@@ -28,11 +31,13 @@ static void begin(struct running *run, mf_task *t, mf_fn *fn, void *arg)
     run->pins = 0;
     run->message = NULL;
     run->waits_for = NULL;
+    run->on_leave = NULL;
     run->agent.shields = 0;
     run->agent.shield_limit = 0;
     run->agent.inner = NULL;
     run->agent.held = NULL;
     run->agent.locals = NULL;
+    run->agent.gen = NULL;
     run->agent.base = &t->cancel;
 }
 
@@ -170,19 +175,19 @@ void mfi_entry_finish(struct running *me, int result, enum mf_ending ending)
         close_scopes(me);
     if (mfi_unlikely(me->defers != NULL))
         mfi_defers_run(me);
+    if (mfi_unlikely(me->agent.held != NULL))
+        mfi_held_release(&me->agent);
     if (result == -ECANCELED && ending == MF_RETURNED &&
         (mfi_load_acq(&t->cancel) & CANCEL_STATE) != CANCEL_NONE)
         ending = MF_CANCELED;
     t->result = result;
     t->ending = (uint8_t)ending;
     w = mfi_worker();
-    w->ending = true;
     if (mfi_unlikely(me->agent.explain != NULL)) {
         mfi_slab_put(&w->records, me->agent.explain);
         me->agent.explain = NULL;
     }
     mfi_task_end(w, t);
-    w->ending = false;
 }
 
 /* The next task, if it can begin on the stack of the one that has ended. */

@@ -40,8 +40,16 @@ mf_task *mfi_pick_slow(struct worker *w);
 
 static inline mf_task *mfi_pick(struct worker *w)
 {
-    if (mfi_likely(w->handoff == NULL && w->young == NULL))
-        return mfi_runq_pick(&w->q, &mfi_sched.inject);
+    mf_task *t;
+
+    if (w->slot != NULL && mfi_likely(++w->streak < SLOT_STREAK)) {
+        mfi_guard_private(w);
+        t = w->slot;
+        w->slot = NULL;
+        mfi_unguard_private(w);
+        if (mfi_likely(t != NULL)) /* no tick has published it */
+            return t;
+    }
     return mfi_pick_slow(w);
 }
 
@@ -53,6 +61,12 @@ void mfi_leave_for(struct worker *w, struct running *me, enum leave why,
 
 /* The body is over, with this result: defers, scopes, then the end. */
 void mfi_entry_finish(struct running *me, int result, enum mf_ending ending);
+
+/*
+ * Leave all frames of me, or, inside a generator, all frames of that, and then
+ * those of who asked it.
+ */
+_Noreturn void mfi_exit_unwind(struct running *me);
 
 /* Run what was deferred, last first. */
 void mfi_defers_run(struct running *me);

@@ -2,9 +2,10 @@
 /*
  * exit.c - leaving a task early: mf_exit, mf_panic, and what was deferred.
  *
- * Both unwind to the frame above the user's function (coro/unwind.h); there the
- * task ends as if it had returned, and leaves its stack for good: the frames of
- * the unwinder still lie below, so no other task may begin on it.
+ * Both unwind to the frame above the user's function (coro/unwind.h), through
+ * the generators it is in, one stack at a time (gen.c); there the task ends as
+ * if it had returned, and leaves its stack for good: the frames of the unwinder
+ * still lie below, so no other task may begin on it.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 
 #include "base/time.h"
 #include "sched/entry.h"
+#include "sched/gen.h"
 #include "sched/worker.h"
 
 struct defer { /* in a slab record of its own */
@@ -86,14 +88,34 @@ static void landed(void *arg)
     mfi_broken("an ended task runs", __FILE__, __LINE__);
 }
 
+void mfi_exit_unwind(struct running *me)
+{
+    struct mf_gen *g = me->agent.gen;
+
+    me->unwind.root = g != NULL ? g->root : me->root;
+    me->unwind.landed = g != NULL ? mfi_gen_landed : landed;
+    me->unwind.arg = g != NULL ? (void *)g : me;
+    mfi_unwind(&me->unwind);
+}
+
+/* Locks that lie in the frames about to go: on all the stacks it stands on. */
+static void forget_held(struct running *me)
+{
+    struct agent *a = &me->agent;
+
+    mfi_held_forget(a, (uintptr_t)me->co.stack->low, (uintptr_t)me);
+    for (struct mf_gen *g = a->gen; g != NULL; g = g->outer)
+        mfi_held_forget(a, (uintptr_t)g->co.stack->low, (uintptr_t)g);
+}
+
 static _Noreturn void leave(struct running *me)
 {
     /* While their memory is: a cleanup runs on the stack below its frame. */
     drop_scopes(me);
-    me->unwind.root = me->root;
-    me->unwind.landed = landed;
-    me->unwind.arg = me;
-    mfi_unwind(&me->unwind);
+    if (mfi_unlikely(me->agent.held != NULL))
+        forget_held(me);
+    mfi_gens_closing(&me->agent);
+    mfi_exit_unwind(me);
 }
 
 void mf_exit(int rc)

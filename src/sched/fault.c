@@ -7,6 +7,7 @@
 
 #include "os/io.h"
 #include "os/signal.h"
+#include "sched/gen.h"
 #include "sched/worker.h"
 
 static struct sigaction old_segv, old_bus;
@@ -41,35 +42,49 @@ static void say_task(const mf_task *t)
     }
 }
 
-static void report(const struct running *run, bool overflow)
+/* In agent a. s: the stack in whose guard it was, or NULL. */
+static void report(struct agent *a, const struct stack *s)
 {
+    const struct running *run =
+        a->parker.kind == AGENT_TASK ? mfi_running_of(a) : NULL;
+    const char *what = "memory fault in ", *options = NULL;
     void *frames[FRAMES];
 
-    say("mayfly: ");
-    if (overflow) {
-        say("stack overflow in ");
-        say_task(run->task);
-        say(": its stack has ");
-        say_number(run->co.stack->size / 1024);
-        say(" KiB (mf_options.stack_size, mf_task_options.stack_size)\n");
-    } else {
-        say("memory fault in ");
-        say_task(run->task);
-        say("\n");
+    if (s != NULL && mfi_gen_on(a->gen, s) != NULL) {
+        what = "stack overflow in a generator run by ";
+        options = "mf_options.stack_size";
+    } else if (run == NULL) {
+        return; /* the thread's own affair */
+    } else if (s != NULL && s == run->co.stack) {
+        what = "stack overflow in ";
+        options = "mf_options.stack_size, mf_task_options.stack_size";
     }
+    say("mayfly: ");
+    say(what);
+    if (run != NULL)
+        say_task(run->task);
+    else
+        say("a plain thread");
+    if (options != NULL) {
+        say(": its stack has ");
+        say_number(s->size / 1024);
+        say(" KiB (");
+        say(options);
+        say(")");
+    }
+    say("\n");
     backtrace_symbols_fd(frames, backtrace(frames, FRAMES), 2);
 }
 
 static void on_fault(int signo, siginfo_t *info, void *uctx)
 {
-    struct worker *w = mfi_worker();
-    struct running *run = w != NULL ? w->current : NULL;
-    bool in_guard = false;
+    struct agent *a = mfi_agent_known();
 
-    if (run != NULL && info->si_code > 0) {
+    if (a != NULL && info->si_code > 0) {
+        bool in_guard = false;
         struct stack *s = mfi_stack_find(info->si_addr, &in_guard);
 
-        report(run, s == run->co.stack && in_guard);
+        report(a, in_guard ? s : NULL);
     }
     mfi_signal_chain(signo == SIGSEGV ? &old_segv : &old_bus, signo, info,
                      uctx);

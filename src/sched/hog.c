@@ -44,7 +44,7 @@ static void tick(int signo, siginfo_t *info, void *uctx)
     } else {
         if (mfi_xchg_acqrel(&w->hog, 1u) == 0)
             mfi_add_acqrel(&mfi_sched.hogs, 1u);
-        mfi_publish_young(w);
+        mfi_publish_private(w);
         call_helper();
     }
     mfi_store_rlx(&w->hog_seen, seq);
@@ -110,7 +110,7 @@ bool mfi_hog_serve(struct worker *w)
         if (mfi_worker_poll(w, hog))
             got = true;
         mfi_worker_flush(w, hog);
-        while ((t = mfi_runq_steal(&w->q, &hog->q, true, &mfi_sched.inject)) !=
+        while ((t = mfi_runq_steal(&w->q, &hog->q, &mfi_sched.inject)) !=
                NULL) {
             got = true;
             mfi_ring_push(&w->q, t, &mfi_sched.inject);

@@ -6,10 +6,11 @@
  * sleeps. Its signal interrupts the worker twice per hog_time; when the same
  * task runs as at the tick before, the worker is marked a hog and an idle
  * worker is woken, who does the hog's polling and expiring and takes its
- * queues, slot included. The mark goes when another task is seen, or before the
- * worker sleeps (asleep it has no ticks); while it stands, each tick wakes a
- * helper again, and busy workers help at their own polls. A helper that sees
- * another task run than the marked one leaves it alone.
+ * queues, to which the tick has added slot and young. The mark goes when
+ * another task is seen, or before the worker sleeps (asleep it has no ticks);
+ * while it stands, each tick wakes a helper again, and busy workers help at
+ * their own polls. A helper that sees another task run than the marked one
+ * leaves it alone.
  *
  * The handler reads two words and tries one lock; it never waits. With one
  * worker, or without stealing, there is nobody to help: no timer is set. Under

@@ -65,7 +65,7 @@ static mf_task *steal(struct worker *w)
         hog = mfi_load_rlx(&from->hog) != 0;
         if (mfi_runq_size(&from->q) < 2 && !hog)
             continue;
-        t = mfi_runq_steal(&w->q, &from->q, hog, &mfi_sched.inject);
+        t = mfi_runq_steal(&w->q, &from->q, &mfi_sched.inject);
         if (t != NULL)
             return t;
     }
@@ -106,17 +106,33 @@ void mfi_stop_searching(struct worker *w)
     }
 }
 
-/* Found something: whoever searches last calls the next searcher. */
+/* Is there something left that a searcher could take, anywhere? */
+static bool more_to_find(void)
+{
+    if (mfi_load_acq(&mfi_sched.inject.n) != 0)
+        return true;
+    for (int i = 0; mfi_sched.stealing && i < mfi_sched.nr_workers; i++) {
+        struct worker *from = mfi_load_acq(&mfi_sched.workers[i]);
+
+        if (mfi_runq_size(&from->q) > 1)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Found something: whoever searches last calls the next searcher. Everybody's
+ * queues count, not only the finder's: a pusher that saw it search has woken
+ * nobody, and may compute from now on. Order: the count falls, sc, before the
+ * look; a pusher queues before it reads the count (Dekker).
+ */
 mf_task *mfi_found(struct worker *w, mf_task *t)
 {
     if (w->searching) {
         w->searching = false;
-        if (mfi_sub_sc(&mfi_sched.nr_searching, 1u) == 1) {
-            if (mfi_load_acq(&mfi_sched.inject.n) != 0)
-                mfi_wake_one(); /* pushed meanwhile, by who saw us search */
-            else
-                mfi_sched_pushed(w);
-        }
+        if (mfi_sub_sc(&mfi_sched.nr_searching, 1u) == 1 &&
+            mfi_load_rlx(&mfi_sched.nr_idle) != 0 && more_to_find())
+            mfi_wake_one();
     }
     return t;
 }
@@ -134,7 +150,7 @@ mf_task *mfi_search(struct worker *w)
     if (mfi_sched.nr_workers == 1)
         return NULL;
     if (mfi_load_acq(&mfi_sched.hogs) != 0 && mfi_hog_serve(w) &&
-        (t = mfi_runq_pick(&w->q, &mfi_sched.inject)) != NULL)
+        (t = mfi_runq_pick(&w->q)) != NULL)
         return mfi_found(w, t);
     if (!mfi_sched.stealing)
         return NULL;

@@ -292,6 +292,8 @@ void mfi_offload_done(void)
     mfi_futex_wake(&pool.bell, INT32_MAX);
     for (int i = 0; i < pool.nr_threads; i++)
         mfi_thread_join(&pool.threads[i]);
+    mfi_spin_lock(&pool.lock); /* a worker may still look for a deadlock */
     pool.nr_threads = 0;
     pool.stopping = false;
+    mfi_spin_unlock(&pool.lock);
 }

@@ -77,8 +77,10 @@ static enum park_reason park_task(struct agent *a, mf_ns at, const char *what)
     me->waits_for = what;
     if (at != MFI_FAR)
         mfi_wait_timer_arm(w, &t, &a->parker, at);
-    if ((mfi_load_acq(&a->parker.word) & PARK_STATE) != PARK_CLAIMED)
+    if ((mfi_load_acq(&a->parker.word) & PARK_STATE) != PARK_CLAIMED) {
+        mfi_tell_leave(me);
         mfi_leave(w, me, LEAVE_PARK);
+    }
     if (at != MFI_FAR)
         mfi_timer_disarm(&t.timer);
     return mfi_parker_reason(&a->parker);
@@ -126,10 +128,9 @@ void mfi_agent_wake_thread(struct agent *a)
         mfi_futex_wake(&a->parker.word, 1);
 }
 
-int mfi_wait(struct agent *a, mf_ns at, const char *what)
+int mfi_wait_look(struct agent *a, mf_ns at, const char *what)
 {
     mf_ns until = at;
-    int rc;
 
     if (mfi_unlikely(a->shields != 0) && a->shield_limit < until) {
         if (mf_now() < a->shield_limit)
@@ -158,8 +159,16 @@ int mfi_wait(struct agent *a, mf_ns at, const char *what)
     case WOKEN_CANCEL:
         break;
     }
-    rc = mfi_cancel_point(a);
-    return rc < 0 ? rc : 1;
+    return 1;
+}
+
+int mfi_wait(struct agent *a, mf_ns at, const char *what)
+{
+    int rc = mfi_wait_look(a, at, what);
+
+    if (rc == 1 && mfi_cancel_point(a) < 0)
+        rc = -ECANCELED;
+    return rc;
 }
 
 int mfi_wait_hard(struct agent *a, mf_ns at, const char *what)
@@ -203,9 +212,9 @@ int mf_sleep(mf_ns span)
 /* Nobody else here wants the CPU, and it is not time to poll. */
 static bool alone(struct worker *w)
 {
-    return !mfi_sim_spread() && w->tick > 1 &&
-           mfi_load_rlx(&w->q.slot) == NULL && w->young == NULL &&
-           mfi_load_acq(&w->q.pinned_n) == 0 && mfi_runq_size(&w->q) == 0;
+    return !mfi_sim_spread() && w->tick > 1 && w->slot == NULL &&
+           w->young == NULL && mfi_load_acq(&w->q.pinned_n) == 0 &&
+           mfi_runq_size(&w->q) == 0;
 }
 
 int mf_yield(void)
@@ -223,6 +232,7 @@ int mf_yield(void)
     if ((rc = mfi_cancel_point(a)) < 0)
         return rc;
     mfi_sim_relax();
+    mfi_tell_leave(w->current); /* before the look: it may ready somebody */
     if (alone(w))
         w->tick--;
     else

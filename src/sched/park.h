@@ -59,6 +59,12 @@ static inline void mfi_park_disarm(struct agent *a)
  */
 int mfi_wait(struct agent *a, mf_ns at, const char *what);
 
+/*
+ * The same but for a cancel, which is 1 too: its notice is left to the caller's
+ * next cancel point. For waits that may turn out to have been won after all.
+ */
+int mfi_wait_look(struct agent *a, mf_ns at, const char *what);
+
 /* The same, armed hard: 0, -ETIMEDOUT, -EBADF. */
 int mfi_wait_hard(struct agent *a, mf_ns at, const char *what);
 

@@ -4,7 +4,7 @@
  *
  * Where a task goes (runq.h draws the queues):
  *
- *   readied by a running task   slot, or handed over by one that is ending
+ *   readied by a running task   slot
  *   readied by the base loop    ring, in order
  *   never run                   young if it is the only one, else fresh
  *   pinned, or meant for one    that worker's own queue, and its bell
@@ -113,7 +113,7 @@ void mfi_sched_pushed(struct worker *w)
 
     if (mfi_sched.nr_workers == 1 || !mfi_sched.stealing)
         return;
-    n = mfi_runq_size(&w->q) + (mfi_load_rlx(&w->q.slot) != NULL);
+    n = mfi_runq_size(&w->q) + (w->slot != NULL);
     if (n > 1)
         pushed_anywhere();
 }
@@ -157,6 +157,19 @@ static void ready_pinned(struct worker *self, mf_task *t, uint32_t state)
     guest_goes(self);
 }
 
+/* What was in the slot before goes to the ring. */
+static void slot_put(struct worker *w, mf_task *t)
+{
+    mf_task *old;
+
+    mfi_guard_private(w);
+    old = w->slot;
+    w->slot = t;
+    mfi_unguard_private(w);
+    if (old != NULL)
+        mfi_ring_push(&w->q, old, &mfi_sched.inject);
+}
+
 void mfi_ready(struct worker *w, mf_task *t, bool hot)
 {
     uint32_t state = mfi_load_acq(&t->state);
@@ -169,82 +182,83 @@ void mfi_ready(struct worker *w, mf_task *t, bool hot)
         inject(w, t);
         return;
     }
-    if (hot && w->ending && w->handoff == NULL) {
-        w->handoff = t; /* the caller is about to pick */
-        return;
-    }
     if (hot)
-        mfi_slot_put(&w->q, t, &mfi_sched.inject);
+        slot_put(w, t);
     else
         mfi_ring_push(&w->q, t, &mfi_sched.inject);
     mfi_sched_pushed(w);
-}
-
-/*
- * The tick interrupts this thread only, so between guard_young and its end
- * plain accesses will do; the fences keep the compiler from moving them out.
- */
-static void guard_young(struct worker *w, uint32_t on)
-{
-    if (on == 0)
-        atomic_signal_fence(memory_order_release);
-    mfi_store_rlx(&w->guard, on);
-    if (on != 0)
-        atomic_signal_fence(memory_order_acquire);
 }
 
 static void fresh_here(struct worker *w, mf_task *t)
 {
     uint32_t seq = mfi_load_rlx(&w->run_seq);
 
-    guard_young(w, 1);
+    mfi_guard_private(w);
     if (w->young == NULL && mfi_load_rlx(&w->q.fresh_n) == 0) {
         w->young = t;
-        guard_young(w, 0);
+        mfi_unguard_private(w);
         return;
     }
     if (w->young != NULL) {
         mfi_fresh_push(&w->q, w->young, seq);
         w->young = NULL;
     }
-    guard_young(w, 0);
+    mfi_unguard_private(w);
     mfi_fresh_push(&w->q, t, seq);
     mfi_sched_pushed(w);
 }
 
-void mfi_publish_young(struct worker *w)
+static void publish(struct worker *w, mf_task **place)
 {
-    if (mfi_load_rlx(&w->guard) == 0 && w->young != NULL &&
-        mfi_fresh_push_try(&w->q, w->young, mfi_load_rlx(&w->run_seq)))
-        w->young = NULL;
+    if (*place != NULL &&
+        mfi_fresh_push_try(&w->q, *place, mfi_load_rlx(&w->run_seq)))
+        *place = NULL;
+}
+
+void mfi_publish_private(struct worker *w)
+{
+    if (mfi_load_rlx(&w->guard) != 0)
+        return;
+    publish(w, &w->slot);
+    publish(w, &w->young);
 }
 
 static mf_task *take_young(struct worker *w)
 {
     mf_task *t;
 
-    guard_young(w, 1);
+    mfi_guard_private(w);
     t = w->young;
     w->young = NULL;
-    guard_young(w, 0);
+    mfi_unguard_private(w);
+    return t;
+}
+
+static mf_task *take_slot(struct worker *w)
+{
+    mf_task *t;
+
+    mfi_guard_private(w);
+    t = w->slot;
+    w->slot = NULL;
+    mfi_unguard_private(w);
     return t;
 }
 
 mf_task *mfi_pick_slow(struct worker *w)
 {
-    mf_task *t = w->handoff;
+    mf_task *t;
 
-    if (t != NULL) {
-        w->handoff = NULL;
-        if (mfi_likely(++w->q.streak < SLOT_STREAK))
-            return t;
-        w->q.streak = 0;
+    /* It ran too often in a row: the others have their turn. */
+    if (w->slot != NULL && (t = take_slot(w)) != NULL)
         mfi_ring_push(&w->q, t, &mfi_sched.inject);
-    }
+    w->streak = 0;
+    if (w->young == NULL)
+        return mfi_runq_pick(&w->q);
     /* Its turn among the fresh, also while the ring is never empty. */
     if (w->q.picks % FRESH_EVERY == 0 && (t = take_young(w)) != NULL)
         mfi_fresh_push(&w->q, t, mfi_load_rlx(&w->run_seq));
-    t = mfi_runq_pick(&w->q, &mfi_sched.inject);
+    t = mfi_runq_pick(&w->q);
     return t != NULL ? t : take_young(w);
 }
 
@@ -274,6 +288,7 @@ void mfi_wake_slow(struct wake_list *l)
         switch ((enum agent_kind)p->kind) {
         case AGENT_TASK:
             mfi_ready(w, mfi_running_of(a)->task, hot);
+            hot = false; /* the first of them; the others in their order */
             break;
         case AGENT_THREAD:
             mfi_agent_wake_thread(a);
@@ -281,6 +296,13 @@ void mfi_wake_slow(struct wake_list *l)
         case AGENT_WHEN:
             mfi_when_start(w, p);
             break;
+        case AGENT_END_WATCH: {
+            struct end_watch *watch =
+                mfi_container_of(p, struct end_watch, parker);
+
+            watch->ended(watch);
+            break;
+        }
         }
     }
     mfi_wake_list_init(l);

@@ -25,6 +25,7 @@
 #include "sched/dump.h"
 #include "sched/explain.h"
 #include "sched/fault.h"
+#include "sched/gen.h"
 #include "sched/hog.h"
 #include "sched/offload.h"
 #include "sched/options.h"
@@ -63,8 +64,10 @@ static void undo(void)
     for (int i = 0; i < run.nr_made; i++)
         mfi_poller_done(&mfi_load_acq(&mfi_sched.workers[i])->poller);
     mfi_fdtab_done();
-    if (run.stacks)
+    if (run.stacks) {
+        mfi_gens_abandon();
         mfi_stacks_done();
+    }
     if (mfi_slabs_live() == 0) /* else somebody kept a mf_task_ref */
         mfi_slabs_done();
     if (run.memory != NULL)
@@ -257,6 +260,8 @@ int mf_run(mf_fn *fn, void *arg, const mf_options *opts)
         return -EDEADLK;
     if (fn == NULL)
         return -EINVAL;
+    if (mfi_agent() == NULL) /* to wait with; now, while it can fail */
+        return -ENOMEM;
     if ((rc = mf_start(opts)) < 0)
         return rc;
     rc = mf_spawn(mf_root(), fn, arg, MF_TASK_OPTIONS(.name = "main"), &first);

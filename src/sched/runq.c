@@ -197,7 +197,7 @@ mf_task *mfi_pinned_pop(struct runq *q)
     return t;
 }
 
-mf_task *mfi_runq_pick(struct runq *q, struct injectq *spill)
+mf_task *mfi_runq_pick(struct runq *q)
 {
     uint32_t turn = q->picks++;
     mf_task *t;
@@ -209,13 +209,6 @@ mf_task *mfi_runq_pick(struct runq *q, struct injectq *spill)
         if ((t = mfi_fresh_pop(q, turn % (61 * FRESH_EVERY) == 0)) != NULL)
             return t;
     }
-    if ((t = mfi_slot_take(q)) != NULL) {
-        if (mfi_likely(++q->streak < SLOT_STREAK))
-            return t;
-        q->streak = 0;
-        mfi_ring_push(q, t, spill);
-    }
-    q->streak = 0;
     if ((t = mfi_ring_pop(q)) != NULL)
         return t;
     if ((t = mfi_fresh_pop(q, false)) != NULL)
@@ -288,14 +281,10 @@ static mf_task *steal_fresh(struct runq *to, struct runq *from)
     return first;
 }
 
-mf_task *mfi_runq_steal(struct runq *to, struct runq *from, bool slot_too,
+mf_task *mfi_runq_steal(struct runq *to, struct runq *from,
                         struct injectq *spill)
 {
-    mf_task *t;
+    mf_task *t = steal_ring(to, from, spill);
 
-    if ((t = steal_ring(to, from, spill)) != NULL)
-        return t;
-    if ((t = steal_fresh(to, from)) != NULL)
-        return t;
-    return slot_too ? mfi_slot_take(from) : NULL;
+    return t != NULL ? t : steal_fresh(to, from);
 }

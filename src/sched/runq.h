@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * runq.h - what a worker runs next: four queues, each for one kind of haste.
+ * runq.h - what a worker runs next: three queues, each for one kind of haste.
  *
- *   slot    the task readied last by a running one: runs next, so a ping-pong
- *           stays in cache. Capped (SLOT_STREAK in a row) and stealable.
  *   ring    tasks made ready, FIFO, 256 places; thieves take half of it. Full:
  *           half of it goes to the inject queue.
  *   fresh   tasks never run: records without a stack, in batches
@@ -44,7 +42,7 @@
 #include "os/spin.h"
 #include "sched/task.h"
 
-enum { RING_LEN = 256, BATCHES = 64, SLOT_STREAK = 16, FRESH_EVERY = 8 };
+enum { RING_LEN = 256, BATCHES = 64, FRESH_EVERY = 8 };
 
 struct fresh_batch { /* linked by mf_task.next; never empty */
     mf_task *head;
@@ -55,9 +53,7 @@ struct fresh_batch { /* linked by mf_task.next; never empty */
 
 struct runq {
     /* the owner's */
-    uint32_t streak; /* runs from the slot in a row */
     uint32_t picks;
-    _Atomic(mf_task *) slot; /* anyone takes it by exchange */
     _Alignas(MFI_CACHE_LINE) _Atomic uint64_t head;
     _Atomic uint32_t tail;
     _Alignas(MFI_CACHE_LINE) struct spin fresh_lock;
@@ -136,26 +132,6 @@ static inline mf_task *mfi_ring_pop(struct runq *q)
     }
 }
 
-/* Owner. What was in the slot before goes to the ring. */
-static inline void mfi_slot_put(struct runq *q, mf_task *t,
-                                struct injectq *spill)
-{
-    mf_task *old = mfi_load_rlx(&q->slot);
-
-    if (old == NULL && mfi_cas_acqrel(&q->slot, &old, t))
-        return;
-    old = mfi_xchg_acqrel(&q->slot, t);
-    if (old != NULL)
-        mfi_ring_push(q, old, spill);
-}
-
-static inline mf_task *mfi_slot_take(struct runq *q)
-{
-    if (mfi_load_rlx(&q->slot) == NULL)
-        return NULL;
-    return mfi_xchg_acqrel(&q->slot, NULL);
-}
-
 /* Owner. seq: what tells one run from the next. */
 void mfi_fresh_push(struct runq *q, mf_task *t, uint32_t seq);
 /* The same in a signal handler: false if the lock is taken. */
@@ -172,13 +148,12 @@ void mfi_pinned_push(struct runq *q, mf_task *t);
 mf_task *mfi_pinned_pop(struct runq *q);
 
 /* Owner: the next task to run, by the rules above; NULL: nothing here. */
-mf_task *mfi_runq_pick(struct runq *q, struct injectq *spill);
+mf_task *mfi_runq_pick(struct runq *q);
 
 /*
  * Owner of `to`: take up to half of what `from` has, one of it as the result.
- * slot_too: take the slot as well, if nothing else is there.
  */
-mf_task *mfi_runq_steal(struct runq *to, struct runq *from, bool slot_too,
+mf_task *mfi_runq_steal(struct runq *to, struct runq *from,
                         struct injectq *spill);
 
 #endif

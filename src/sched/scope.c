@@ -351,6 +351,8 @@ static int finish(struct scope *s, struct agent *a)
 {
     int rc;
 
+    if (mfi_unlikely(s->ending != NULL))
+        s->ending(s, false);
     wait_children(s, a);
     mfi_spin_lock(&a->lock);
     a->inner = s->outer;
@@ -364,6 +366,8 @@ static int finish(struct scope *s, struct agent *a)
         wait_pins(s); /* what fired before that */
         mfi_slab_put(w != NULL ? &w->records : NULL, s->clock);
     }
+    if (mfi_unlikely(s->ending != NULL))
+        s->ending(s, true);
     release_handles(s);
     s->magic = 0;
     rc = result_of(s);

@@ -59,6 +59,12 @@ struct scope {
     struct scope_clock *clock; /* deadline or grace timer, or NULL */
     struct scope *walk[2];     /* cancellers' lists, while pinned */
     const char *name;
+    /*
+     * NULL, or told by the owner, who ends s: once before it waits for the
+     * children (over false; the place to wake who would keep them), and once
+     * when nobody else can come to s any more. For what s is a part of.
+     */
+    void (*ending)(struct scope *s, bool over);
 };
 _Static_assert(sizeof(struct scope) <= sizeof(mf_scope),
                "fits the public type");

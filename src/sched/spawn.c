@@ -38,6 +38,8 @@ static int fill(struct worker *w, mf_task *t, const struct spawn_args *how)
             state |= TASK_PINNED;
         if ((how->flags & MF_TASK_SKIP_CANCELED) != 0)
             state |= TASK_SKIP;
+        if ((how->flags & SPAWN_WATCHED) != 0)
+            mfi_waitq_add(&t->joiners, &how->watch->waiter);
     }
     if (how->when != NULL) {
         state |= TASK_WHEN;
@@ -80,10 +82,12 @@ static int check(const struct scope *s, const struct spawn_args *how)
 static void run_inline(struct worker *w, mf_task *t)
 {
     if (w != NULL &&
-        (mfi_load_rlx(&t->state) >> TASK_WORKER_SHIFT) == PINNED_NOWHERE)
+        (mfi_load_rlx(&t->state) >> TASK_WORKER_SHIFT) == PINNED_NOWHERE) {
+        mfi_tell_leave(w->current);
         mfi_leave_for(w, w->current, LEAVE_YIELD, t);
-    else
+    } else {
         mfi_start(w, t);
+    }
 }
 
 static int refuse(struct scope *s, int rc)

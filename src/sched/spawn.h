@@ -7,17 +7,20 @@
 
 struct when;
 
+enum { SPAWN_WATCHED = 1 << 30 }; /* among enum mf_task_flags */
+
 struct spawn_args {
     mf_fn *fn;
     const void *arg;
-    size_t copy_len;     /* 0: arg itself */
-    const char *name;    /* borrowed, or NULL */
-    const char *site;    /* the same */
-    size_t stack_size;   /* 0: the default */
-    int worker;          /* 1 + index; 0: any */
-    uint32_t flags;      /* enum mf_task_flags */
-    struct when *when;   /* it waits as a record first */
-    mf_task **when_task; /* where that wants to know the task, before it may
+    size_t copy_len;         /* 0: arg itself */
+    const char *name;        /* borrowed, or NULL */
+    const char *site;        /* the same */
+    size_t stack_size;       /* 0: the default */
+    int worker;              /* 1 + index; 0: any */
+    uint32_t flags;          /* enum mf_task_flags, SPAWN_WATCHED */
+    struct end_watch *watch; /* SPAWN_WATCHED: told of its end */
+    struct when *when;       /* it waits as a record first */
+    mf_task **when_task;     /* where that wants to know the task, before it may
                             be woken */
 };
 

@@ -91,8 +91,9 @@ _Static_assert(sizeof(struct mf_task) == 128, "two cache lines");
 
 struct held;
 struct locals;
+struct mf_gen;
 
-enum agent_kind { AGENT_TASK, AGENT_THREAD, AGENT_WHEN };
+enum agent_kind { AGENT_TASK, AGENT_THREAD, AGENT_WHEN, AGENT_END_WATCH };
 
 struct agent {
     struct parker parker;     /* first: a parker is its agent */
@@ -106,7 +107,37 @@ struct agent {
     struct explain *explain;  /* the last failure in words, or NULL */
     struct held *held;        /* locks it has, the latest first */
     struct locals *locals;    /* coroutine-local values, or NULL */
+    struct mf_gen *gen;       /* the innermost generator that runs in it */
 };
+
+/*
+ * Locks are of the layer above, which sets these before main, if it is linked:
+ * a has ended, what it holds goes to others; and, the frames in [low, high) are
+ * about to go while it lives, so what it holds in there is not its to give.
+ */
+extern void (*mfi_held_release)(struct agent *a);
+extern void (*mfi_held_forget)(struct agent *a, uintptr_t low, uintptr_t high);
+
+/*
+ * Told of a task's end, however it ended and even if it never ran, before its
+ * scope is: a joiner that is no agent. Linked at the spawn (spawn.h), claimed
+ * like any joiner; then `ended` is called with no lock held, must not suspend,
+ * and may free the watch. The record is there until its scope has heard too.
+ */
+struct end_watch {
+    struct parker parker; /* AGENT_END_WATCH; parked from the start */
+    struct waiter waiter;
+    void (*ended)(struct end_watch *self);
+};
+
+static inline void mfi_end_watch_init(struct end_watch *w,
+                                      void (*ended)(struct end_watch *))
+{
+    w->parker.kind = AGENT_END_WATCH;
+    mfi_store_rlx(&w->parker.word, (uint32_t)PARK_PARKED);
+    w->waiter.parker = &w->parker;
+    w->ended = ended;
+}
 
 struct defer;
 
@@ -121,7 +152,15 @@ struct running {
     uint32_t pins;         /* mf_pin not undone, or PINNED_FOR_LIFE and more */
     int32_t budget;        /* calls that need not wait, until it yields */
     const char *waits_for; /* for the dump; NULL: runs or is ready */
-    uintptr_t root;        /* an address above all its frames */
+    /*
+     * NULL, or called once, by the task itself, when a call of its own is about
+     * to give the CPU up: to wait or to yield (not when its budget is spent: it
+     * has not asked for that). It runs as the task's own code with no lock held
+     * and must not suspend. The wait may be over before it has left; then it
+     * was told for nothing, which has to be harmless.
+     */
+    void (*on_leave)(struct running *me);
+    uintptr_t root; /* an address above all its frames */
     struct unwind unwind;
     char *message; /* of a panic on its way to the root */
     int exit_rc;

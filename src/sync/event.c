@@ -5,29 +5,18 @@
  *   lock, fired | first waiter
  *
  * fired is stored with release under the lock and looked at with acquire, so a
- * wait after the event costs one load. The waiters are woken from a list of
- * claimed parkers: the event's memory is not touched after the unlock.
+ * wait after the event costs two loads: the second is of the lock, which who
+ * fired it may still hold. The waiters are woken from a list of claimed
+ * parkers. So once a wait has returned nobody touches the event, and it may be
+ * freed.
  */
-#include <mayfly/sync.h>
+#include "sync/event.h"
 
 #include "base/time.h"
-#include "sched/park.h"
-
-struct event {
-    struct spin lock;
-    _Atomic uint32_t fired;
-    struct waitq waiters;
-};
-_Static_assert(sizeof(struct event) <= sizeof(mf_event), "fits");
-
-static struct event *inside(mf_event *e)
-{
-    return (struct event *)(void *)e;
-}
 
 void mf_event_fire(mf_event *event)
 {
-    struct event *e = inside(event);
+    struct event *e = mfi_event(event);
     struct wake_list woken;
 
     if (e == NULL)
@@ -40,9 +29,19 @@ void mf_event_fire(mf_event *event)
     mfi_wake(&woken);
 }
 
+/* It has fired. Who fired it may still be inside: then until it has left. */
+static int passed(struct event *e)
+{
+    if (mfi_unlikely(mfi_spin_held(&e->lock))) {
+        mfi_spin_lock(&e->lock);
+        mfi_spin_unlock(&e->lock);
+    }
+    return 0;
+}
+
 int mf_event_wait(mf_event *event, mf_deadline deadline)
 {
-    struct event *e = inside(event);
+    struct event *e = mfi_event(event);
     struct agent *a;
     struct waiter me;
     int rc;
@@ -56,7 +55,7 @@ int mf_event_wait(mf_event *event, mf_deadline deadline)
         if ((rc = mfi_cancel_point(a)) < 0)
             return rc;
         if (mfi_load_acq(&e->fired) != 0)
-            return 0;
+            return passed(e);
         if (mfi_is_try(deadline))
             return -ETIMEDOUT;
         mfi_spin_lock(&e->lock);

@@ -213,6 +213,44 @@ MFI_TEST(a_million_switches_carry_their_argument)
     EXPECT_EQ(n, ROUNDS);
 }
 
+/* ---- returning by a jump ------------------------------------------------ */
+
+static int *asked;
+
+MFI_ARCH_SWITCHES static int ask(int n)
+{
+    mfi_arch_switch(&main_sp, &other_sp, &n);
+    return mfi_arch_return(n);
+}
+
+MFI_ARCH_SWITCHES static int answer(int n)
+{
+    *asked = n;
+    asked = mfi_arch_switch(&other_sp, &main_sp, NULL);
+    return mfi_arch_return(*asked);
+}
+
+static void answers(void *arg)
+{
+    int n;
+
+    asked = arg;
+    n = *asked;
+    for (;;)
+        n = answer(2 * n);
+}
+
+MFI_TEST(who_returns_by_a_jump_returns_what_it_was_given)
+{
+    volatile int sum = 0;
+
+    prepare(answers);
+    for (int i = 0; i < 1000; i++)
+        sum = sum + ask(i);
+    EXPECT_EQ(mfi_arch_return(-5), -5);
+    EXPECT_EQ(sum, 999 * 1000);
+}
+
 static void *other_thread(void *arg)
 {
     EXPECT(mfi_arch_self() == NULL);

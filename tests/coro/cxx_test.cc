@@ -215,6 +215,52 @@ MFI_TEST(a_panic_inside_a_catch_block_leaves_nothing_behind)
     EXPECT_EQ(run(1, joins_a_panic), 0);
 }
 
+/* ---- several at once ---------------------------------------------------- */
+
+int calls(void *)
+{
+    int a = 0, b = 0;
+    const char *won = nullptr;
+    int rc = mf_join_all(MF_CALL(
+                             [](void *p) -> int {
+                                 *static_cast<int *>(p) = 1;
+                                 return mf_yield();
+                             },
+                             &a),
+                         MF_CALL(
+                             [](void *p) -> int {
+                                 *static_cast<int *>(p) = 2;
+                                 return 0;
+                             },
+                             &b));
+
+    EXPECT_EQ(rc, 0);
+    EXPECT_EQ(a + b, 3);
+    rc = mf_race(
+        MF_CALL([](void *) -> int { return mf_sleep_until(MF_NEVER); },
+                nullptr),
+        MF_CALL(
+            [](void *p) -> int {
+                *static_cast<const char **>(p) = "second";
+                return 7;
+            },
+            &won));
+    EXPECT_EQ(rc, 7);
+    EXPECT_STR_EQ(won, "second");
+    rc = mf_join_all(
+        MF_CALL([](void *) -> int { return mf_sleep_until(MF_NEVER); },
+                nullptr),
+        MF_CALL([](void *) -> int { mf_panic("one of two"); }, nullptr));
+    EXPECT_EQ(rc, -ENOTRECOVERABLE);
+    return 0;
+}
+
+MFI_TEST(lambdas_are_joined_and_raced)
+{
+    EXPECT_EQ(run(1, calls), 0);
+    EXPECT_EQ(run(2, calls), 0);
+}
+
 int swallows(void *)
 {
     try {

@@ -11,6 +11,12 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 passed=0
 failed=0
+# Asked for by name, io_uring must be there: where it is denied, so is this.
+if [ "${MF_BACKEND:-}" = uring ] &&
+    "$folder/hello" 2>&1 < /dev/null | grep -q "io_uring"; then
+    echo "skipped: io_uring cannot be had here"
+    exit 0
+fi
 
 ends_well() { # program file-of-last-line
     timeout 60 "$1" < /dev/null > "$work/out"

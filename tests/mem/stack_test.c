@@ -339,6 +339,34 @@ MFI_TEST(a_stack_that_is_not_put_back_is_noticed)
     EXPECT_DIES(forget_one, SIGABRT, "nr_free == carved");
 }
 
+static int shown;
+
+static bool take_every_other(struct stack *s)
+{
+    EXPECT(s->owner == shelf);
+    return ++shown % 2 == 0;
+}
+
+MFI_TEST(what_was_not_put_back_can_be_taken_back)
+{
+    start();
+    for (int i = 0; i < 100; i++) {
+        stacks[i] = get(i % 2 == 0 ? &cache : NULL, (16u << i % 4) * KIB);
+        stacks[i]->owner = shelf;
+    }
+    for (int i = 0; i < 50; i++)
+        mfi_stack_put(&cache, stacks[i]);
+    for (int left = 50; left > 0; left -= left / 2 != 0 ? left / 2 : 1) {
+        shown = left == 1;
+        mfi_stacks_take_back(take_every_other);
+        EXPECT_EQ(shown, left + (left == 1));
+    }
+    shown = 0;
+    mfi_stacks_take_back(take_every_other);
+    EXPECT_EQ(shown, 0);
+    end();
+}
+
 MFI_TEST(it_can_start_again)
 {
     for (int i = 0; i < 3; i++) {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* tcp_test.c - listen, accept, connect: addresses, errors, ends of streams. */
+#include <mayfly/select.h>
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 
 #include "io/kit.h"
 
@@ -213,6 +216,35 @@ static int accept_some(void *arg)
     return 0;
 }
 
+static int select_some(void *arg)
+{
+    struct door *d = arg;
+    mf_addr peer;
+    int rc;
+
+    for (int i = 0; i < 5; i++) {
+        MF_SELECT(rc, late())
+        {
+            MF_CASE(mf_on_accept(d->l, &peer))
+            {
+                EXPECT_GE(rc, 0);
+                EXPECT_EQ(peer.ss.ss_family, AF_INET);
+                mfi_add_acqrel(&d->got, 1);
+                EXPECT_EQ(mf_close(rc), 0);
+            }
+            MF_CASE(mf_on_fd(d->l, POLLOUT)) /* never */
+            {
+                EXPECT(false);
+            }
+            MF_ELSE
+            {
+                EXPECT_EQ(rc, 0);
+            }
+        }
+    }
+    return 0;
+}
+
 static int many_acceptors(void *arg)
 {
     struct door d = {.l = mf_tcp_listen("127.0.0.1:0", NULL)};
@@ -224,8 +256,8 @@ static int many_acceptors(void *arg)
     local_name(d.l, where, sizeof where);
     EXPECT_EQ(mf_scope_open(&s, NULL), 0);
     for (int i = 0; i < 6; i++)
-        EXPECT_EQ(mf_go(&s, accept_some, &d), 0);
-    await_waiters(d.l, 6);
+        EXPECT_EQ(mf_go(&s, i % 2 == 0 ? accept_some : select_some, &d), 0);
+    await_waiters(d.l, 9); /* a select waits for two things */
     for (int i = 0; i < 30; i++) {
         EXPECT_GE(fd = mf_tcp_connect(where, NULL, late()), 0);
         EXPECT_EQ(mf_read(fd, &c, 1, late()), 0);
@@ -242,6 +274,86 @@ MFI_TEST(several_acceptors_share_one_listener)
     in_tasks(1, many_acceptors, NULL);
     in_tasks(4, many_acceptors, NULL);
     in_thread(many_acceptors, NULL);
+}
+
+/* ---- accept, by a call and by a select ---------------------------------- */
+
+static int call_accept(int l, mf_addr *ret_peer, mf_deadline deadline)
+{
+    return mf_accept(l, ret_peer, deadline);
+}
+
+static int select_accept(int l, mf_addr *ret_peer, mf_deadline deadline)
+{
+    mf_case c = mf_on_accept(l, ret_peer);
+    int rc = mf_select(&c, 1, deadline);
+
+    return rc < 0 ? rc : c.res;
+}
+
+typedef int accept_fn(int l, mf_addr *ret_peer, mf_deadline deadline);
+
+static int close_listener(void *arg)
+{
+    await_waiters(*(int *)arg, 1);
+    EXPECT_EQ(mf_close(*(int *)arg), 0);
+    return 0;
+}
+
+static void accept_answers(accept_fn *accept_by)
+{
+    char where[MF_ADDR_STR], name[MF_ADDR_STR], text[MF_ADDR_STR];
+    mf_addr peer = {.len = 0};
+    int l = mf_tcp_listen("127.0.0.1:0", NULL), c, fd, pipe_ends[2];
+    struct rlimit was, tight;
+    struct helper h;
+
+    local_name(l, where, sizeof where);
+    EXPECT_EQ(accept_by(l, &peer, MF_NOW), -ETIMEDOUT);
+    EXPECT_EQ(accept_by(l, &peer, soon()), -ETIMEDOUT);
+    EXPECT_EQ(peer.len, 0); /* written on success only */
+    EXPECT_GE(c = mf_tcp_connect(where, NULL, late()), 0);
+    /* No number for it: the caller hears it at once, every time. */
+    settle();
+    EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &was), 0);
+    tight = was;
+    tight.rlim_cur = 3;
+    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    for (int i = 0; i < 3; i++)
+        EXPECT_EQ(accept_by(l, &peer, late()), -EMFILE);
+    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &was), 0);
+    EXPECT_EQ(peer.len, 0);
+    /* And the connection is still there. */
+    EXPECT_GE(fd = accept_by(l, &peer, MF_NOW), 0);
+    local_name(c, name, sizeof name);
+    EXPECT_STR_EQ(mf_addr_str(&peer, text, sizeof text), name);
+    EXPECT_EQ(mf_write(fd, "x", 1, late()), 1);
+    EXPECT_EQ(mf_close(fd), 0);
+    EXPECT_EQ(mf_close(c), 0);
+    help(&h, close_listener, &l);
+    EXPECT_EQ(accept_by(l, NULL, late()), -EBADF);
+    EXPECT_EQ(helped(&h), 0);
+    EXPECT_EQ(accept_by(l, NULL, late()), -EBADF);
+    bare_pipe(pipe_ends);
+    EXPECT_EQ(accept_by(pipe_ends[0], NULL, late()), -ENOTSOCK);
+    EXPECT_EQ(mf_close(pipe_ends[0]), 0);
+    EXPECT_EQ(mf_close(pipe_ends[1]), 0);
+}
+
+static int both_accept(void *arg)
+{
+    mf_case never = mf_on_accept(-1, NULL);
+
+    (void)arg;
+    accept_answers(call_accept);
+    accept_answers(select_accept);
+    EXPECT_EQ(mf_select(&never, 1, soon()), -ETIMEDOUT);
+    return 0;
+}
+
+MFI_TEST(a_selected_accept_says_what_the_call_says)
+{
+    in_both(both_accept, NULL);
 }
 
 /* ---- ends of streams ---------------------------------------------------- */

@@ -105,6 +105,58 @@ MFI_TEST(an_ignored_signal_stays_ignored)
     EXPECT_EQ(mfi_load_rlx(&hits), 4);
 }
 
+static void expect_all_blocked(int signo, siginfo_t *info, void *uctx)
+{
+    sigset_t mask;
+
+    (void)info;
+    (void)uctx;
+    EXPECT_EQ(pthread_sigmask(SIG_SETMASK, NULL, &mask), 0);
+    EXPECT_EQ(sigismember(&mask, SIGUSR2), 1);
+    EXPECT_EQ(sigismember(&mask, SIGTERM), 1);
+    raise(SIGUSR2);
+    EXPECT_EQ(mfi_load_rlx(&older_hits), 0);
+    EXPECT_EQ(signo, SIGUSR1);
+    mfi_add_rlx(&hits, 1);
+}
+
+static void count_usr2(int signo)
+{
+    EXPECT_EQ(signo, SIGUSR2);
+    mfi_add_rlx(&older_hits, 1);
+}
+
+MFI_TEST(a_handler_alone_is_not_interrupted)
+{
+    signal(SIGUSR2, count_usr2);
+    EXPECT_EQ(
+        mfi_signal_handle_alone(SIGUSR1, expect_all_blocked, SA_RESTART, &old),
+        0);
+    raise(SIGUSR1);
+    EXPECT_EQ(mfi_load_rlx(&hits), 1);
+    EXPECT_EQ(mfi_load_rlx(&older_hits), 1); /* afterwards */
+    EXPECT_EQ(mfi_signal_handle_alone(SIGKILL, expect_all_blocked, 0, NULL),
+              -EINVAL);
+}
+
+MFI_TEST(the_older_handler_is_put_back_unless_there_is_a_newer_one)
+{
+    struct sigaction first, now;
+
+    signal(SIGUSR1, older);
+    EXPECT_EQ(mfi_signal_handle(SIGUSR1, count_and_chain, 0, &first), 0);
+    mfi_signal_unhandle(SIGUSR1, count_and_chain, &first);
+    raise(SIGUSR1);
+    EXPECT_EQ(mfi_load_rlx(&hits), 0);
+    EXPECT_EQ(mfi_load_rlx(&older_hits), 1);
+    EXPECT_EQ(mfi_signal_handle(SIGUSR1, count_and_chain, 0, &first), 0);
+    signal(SIGUSR1, SIG_IGN);
+    mfi_signal_unhandle(SIGUSR1, count_and_chain, &first);
+    EXPECT_EQ(sigaction(SIGUSR1, NULL, &now), 0);
+    EXPECT(now.sa_handler == SIG_IGN);
+    mfi_signal_unhandle(SIGKILL, count_and_chain, &first); /* does nothing */
+}
+
 static void say_and_chain(int signo, siginfo_t *info, void *uctx)
 {
     static const char text[] = "reported\n";

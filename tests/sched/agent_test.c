@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { THREADS = 6 };
@@ -325,4 +326,44 @@ MFI_TEST(threads_that_come_and_go_leave_nothing_behind)
     }
     if (!MFI_TEST_ASAN && !MFI_TEST_TSAN && !MFI_TEST_SIM)
         EXPECT_LT(resident_kib() - before, 300);
+}
+
+/* ---- no memory for an agent --------------------------------------------- */
+
+static _Atomic bool sleeper_runs;
+
+static int runs_and_sleeps(void *arg)
+{
+    sleeper_runs = true;
+    return sleeps_for_ever(arg);
+}
+
+static void limit_memory(rlim_t n)
+{
+    struct rlimit l;
+
+    EXPECT_EQ(getrlimit(RLIMIT_AS, &l), 0);
+    l.rlim_cur = n < l.rlim_max ? n : l.rlim_max;
+    EXPECT_EQ(setrlimit(RLIMIT_AS, &l), 0);
+}
+
+/* The first thing this thread waits for is the stop. */
+MFI_TEST(without_memory_for_its_agent_a_thread_waits_for_nothing)
+{
+    int in_block = 0;
+
+    if (MFI_TEST_ASAN || MFI_TEST_TSAN || mfi_test_under_valgrind())
+        MFI_SKIP("sanitizers need address space of their own");
+    start(2);
+    EXPECT_EQ(mf_go(mf_root(), runs_and_sleeps, NULL), 0);
+    while (!sleeper_runs)
+        sched_yield();
+    limit_memory(4096);
+    EXPECT_EQ(mf_scope_wait(mf_root(), MF_NEVER), -ENOMEM);
+    MF_SHIELD(MF_NEVER)
+    in_block++;
+    EXPECT_EQ(in_block, 1); /* once, as ever */
+    EXPECT_EQ(mf_stop(MF_NEVER), -ENOMEM);
+    limit_memory(RLIM_INFINITY);
+    stop();
 }

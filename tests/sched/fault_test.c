@@ -2,6 +2,8 @@
 /* fault_test.c - a stack overflow or a wild write names the task it was in. */
 #include "sched/fault.h"
 
+#include <mayfly/gen.h>
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,6 +200,82 @@ MFI_TEST(a_memory_fault_names_the_task_and_is_no_overflow)
     EXPECT_STR_HAS(out, "menu.c:42");
     EXPECT_GE(count_frames(), 3);
     EXPECT(strstr(out, "mayfly: stack overflow") == NULL);
+}
+
+/* ---- generators --------------------------------------------------------- */
+
+static int generator_overflows(mf_gen *self, void *arg)
+{
+    EXPECT_EQ(mf_gen_yield(self, NULL), 0);
+    return overflows_by_depth(arg);
+}
+
+/* On its second step, asked from a generator that is well. */
+static int asks_one_that_overflows(mf_gen *self, void *arg)
+{
+    mf_gen *g;
+
+    (void)arg;
+    EXPECT_EQ(mf_gen_make(generator_overflows, NULL, 0, &g), 0);
+    EXPECT_EQ(mf_gen_next(g, NULL), 1);
+    EXPECT_EQ(mf_gen_yield(self, NULL), 0);
+    return mf_gen_next(g, NULL);
+}
+
+static int overflows_in_a_generator(void *arg)
+{
+    mf_gen *g;
+
+    (void)arg;
+    EXPECT_EQ(mf_gen_make(asks_one_that_overflows, NULL, 0, &g), 0);
+    EXPECT_EQ(mf_gen_next(g, NULL), 1);
+    return mf_gen_next(g, NULL);
+}
+
+MFI_TEST(an_overflow_in_a_generator_names_the_task_that_runs_it)
+{
+    crash = overflows_in_a_generator;
+    expect_killed(mfi_test_dies(named, out, sizeof out));
+    EXPECT_STR_HAS(out, "mayfly: stack overflow in a generator run by task "
+                        "'parser' #");
+    EXPECT_STR_HAS(out, "menu.c:42: its stack has 256 KiB (mf_options.stack_");
+    EXPECT_GE(count_frames(), 3);
+    EXPECT(strstr(out, "bystander") == NULL);
+}
+
+static void overflows_in_a_threads_generator(void)
+{
+    static char alternate[65536];
+    stack_t ss = {.ss_sp = alternate, .ss_size = sizeof alternate};
+
+    /* Where a thread has no such stack there is none to report from. */
+    EXPECT_EQ(sigaltstack(&ss, NULL), 0);
+    EXPECT_EQ(mf_start(MF_OPTIONS(.workers = 1)), 0);
+    overflows_in_a_generator(NULL);
+}
+
+MFI_TEST(an_overflow_in_a_plain_threads_generator_is_reported_where_it_can_be)
+{
+    expect_killed(
+        mfi_test_dies(overflows_in_a_threads_generator, out, sizeof out));
+    EXPECT_STR_HAS(out, "mayfly: stack overflow in a generator run by a plain "
+                        "thread: its stack has 256 KiB");
+}
+
+static int returns_after_a_generator(void *arg)
+{
+    mf_gen *g;
+
+    EXPECT_EQ(mf_gen_make(generator_overflows, NULL, 0, &g), 0);
+    EXPECT_EQ(mf_gen_next(g, NULL), 1); /* it waits in a yield */
+    return overflows_by_depth(arg);
+}
+
+MFI_TEST(a_generator_that_waits_has_no_part_in_an_overflow)
+{
+    crash = returns_after_a_generator;
+    expect_killed(mfi_test_dies(named, out, sizeof out));
+    expect_overflow_report();
 }
 
 /* ---- others' handlers --------------------------------------------------- */

@@ -68,6 +68,67 @@ MFI_TEST(who_is_alone_yields_to_itself)
     EXPECT_EQ(run_on(1, yields_alone, NULL), 0);
 }
 
+/* ---- on_leave ----------------------------------------------------------- */
+
+static _Atomic int told_leaves;
+
+static void tell(struct running *me)
+{
+    EXPECT(me == mfi_worker()->current);
+    EXPECT(me->on_leave == NULL);
+    told_leaves++;
+}
+
+static int ask_and_end(void *arg)
+{
+    (void)arg;
+    EXPECT(mfi_worker()->current->on_leave == NULL);
+    mfi_worker()->current->on_leave = tell;
+    return 0;
+}
+
+static int told_when_it_leaves(void *arg)
+{
+    struct running *me = mfi_worker()->current;
+    mf_event fired = {{0, 0}};
+    mf_scope s;
+
+    (void)arg;
+    EXPECT_EQ(mf_scope_open(&s, NULL), 0);
+    mf_event_fire(&fired);
+    me->on_leave = tell;
+    EXPECT_EQ(mf_event_wait(&fired, MF_NEVER), 0); /* no need to wait */
+    EXPECT_EQ(mf_sleep(0), 0);
+    EXPECT_EQ(mf_scope_wait(&s, MF_NOW), 0);
+    EXPECT_EQ(mf_go(&s, returns_arg, NULL), 0);
+    me->budget = 1;
+    mfi_budget(&me->agent); /* it leaves, but has not asked for it */
+    EXPECT_EQ(mf_scope_wait(&s, MF_NOW), 0);
+    EXPECT_EQ(told_leaves, 0);
+    EXPECT_EQ(mf_yield(), 0); /* alone, but how would one tell */
+    EXPECT_EQ(told_leaves, 1);
+    EXPECT_EQ(mf_yield(), 0);
+    EXPECT_EQ(told_leaves, 1); /* once */
+    me->on_leave = tell;
+    EXPECT_EQ(mf_sleep(1000), 0);
+    EXPECT_EQ(told_leaves, 2);
+    me->on_leave = tell;
+    EXPECT_EQ(mf_spawn(&s, returns_arg, NULL,
+                       MF_TASK_OPTIONS(.flags = MF_TASK_INLINE), NULL),
+              0);
+    EXPECT_EQ(told_leaves, 3);
+    for (int i = 0; i < 3; i++) /* nobody inherits it with the stack */
+        EXPECT_EQ(mf_go(&s, ask_and_end, NULL), 0);
+    EXPECT_EQ(mf_scope_close(&s), 0);
+    EXPECT_EQ(told_leaves, 3);
+    return 0;
+}
+
+MFI_TEST(a_task_is_told_before_a_call_of_its_own_suspends_it)
+{
+    EXPECT_EQ(run_on(1, told_when_it_leaves, NULL), 0);
+}
+
 /* ---- what a yielding pair must not starve ------------------------------- */
 
 enum { PAIR = 2, LOOK = 61 /* switches between two looks */ };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ready_test.c - what was made ready runs, in this order: handed over, slot,
+ * ready_test.c - what was made ready runs, in this order: slot,
  * ring, and nobody waits for ever behind the others.
  *
  * One worker unless said otherwise, so that the order is the same each time:
@@ -85,16 +85,16 @@ static int hands_over(void *arg)
     EXPECT_EQ(mf_sleep(MF_MSEC(1)), 0);
     mf_event_fire(&go_on);
     EXPECT_EQ(mf_scope_close(&s), 0);
-    EXPECT_STR_HAS(said, ".e12.");
+    EXPECT_STR_HAS(said, ".e1.2");
     return 0;
 }
 
-MFI_TEST(those_who_join_run_at_once_and_in_order)
+MFI_TEST(the_first_who_joins_runs_at_once_the_next_in_their_order)
 {
     alone(hands_over);
 }
 
-/* A chain of handing over is long, and others are to run meanwhile. */
+/* A chain of slots is long, and others are to run meanwhile. */
 static int counts_and_yields(void *arg)
 {
     while (!mfi_load_acq(&over)) {

@@ -339,3 +339,47 @@ MFI_TEST(a_start_without_threads_fails_and_leaves_nothing)
     EXPECT_EQ(mf_start(MF_OPTIONS(.workers = 1)), -EAGAIN);
     nothing_left(&before);
 }
+
+/* ---- stopping while foreign threads still ready tasks -------------------- */
+
+enum { GUESTS = 3, GUEST_ROUNDS = MFI_TEST_TSAN || MFI_TEST_ASAN ? 60 : 400 };
+
+static mf_event calls[GUESTS];
+
+static int waits_to_be_called(void *arg)
+{
+    return mf_event_wait(arg, MF_NEVER);
+}
+
+static void *fires_as_it_stops(void *arg)
+{
+    mf_event_fire(arg);
+    return NULL;
+}
+
+/*
+ * What a thread readies may run, end, and be the last thing mf_stop waits for,
+ * while the thread is still on its way out of the scheduler.
+ */
+MFI_TEST_T(a_stop_waits_for_foreign_threads_in_the_scheduler, 60)
+{
+    for (int i = 0; i < GUEST_ROUNDS; i++) {
+        pthread_t threads[GUESTS];
+        mf_scope s;
+
+        EXPECT_EQ(mf_start(MF_OPTIONS(.workers = 1 + i % 2)), 0);
+        EXPECT_EQ(mf_scope_open(&s, NULL), 0);
+        for (int k = 0; k < GUESTS; k++) {
+            calls[k] = (mf_event){{0, 0}};
+            EXPECT_EQ(mf_go(&s, waits_to_be_called, &calls[k]), 0);
+        }
+        for (int k = 0; k < GUESTS; k++)
+            EXPECT_EQ(
+                pthread_create(&threads[k], NULL, fires_as_it_stops, &calls[k]),
+                0);
+        EXPECT_EQ(mf_scope_close(&s), 0);
+        EXPECT_EQ(mf_stop(mf_after(MF_SEC(60))), 0);
+        for (int k = 0; k < GUESTS; k++)
+            pthread_join(threads[k], NULL);
+    }
+}

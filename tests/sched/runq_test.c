@@ -99,29 +99,20 @@ MFI_TEST(more_batches_than_there_is_room_for_are_joined_and_none_is_lost)
     EXPECT(mfi_fresh_pop(&q, false) == NULL);
 }
 
-MFI_TEST(the_slot_holds_one_and_passes_the_other_on)
-{
-    mfi_slot_put(&q, &tasks[0], &spill);
-    mfi_slot_put(&q, &tasks[1], &spill);
-    EXPECT_EQ(index_of(mfi_slot_take(&q)), 1);
-    EXPECT(mfi_slot_take(&q) == NULL);
-    EXPECT_EQ(index_of(mfi_ring_pop(&q)), 0);
-}
-
-/* A task that readies itself into the slot for ever: the ring has its turn. */
-MFI_TEST(neither_slot_nor_ring_nor_fresh_nor_pinned_starves)
+/* Each readies itself for ever: all have their turn. */
+MFI_TEST(neither_ring_nor_fresh_nor_pinned_starves)
 {
     int ring = 0, fresh = 0, pinned = 0;
 
-    mfi_slot_put(&q, &tasks[0], &spill);
+    mfi_ring_push(&q, &tasks[0], &spill);
     mfi_ring_push(&q, &tasks[1], &spill);
     mfi_fresh_push(&q, &tasks[2], 1);
     mfi_pinned_push(&q, &tasks[3]);
     for (uint32_t i = 0; i < 1000; i++) {
-        long k = index_of(mfi_runq_pick(&q, &spill));
+        long k = index_of(mfi_runq_pick(&q));
 
         if (k == 0)
-            mfi_slot_put(&q, &tasks[0], &spill);
+            mfi_ring_push(&q, &tasks[0], &spill);
         else if (k == 1)
             ring++, mfi_ring_push(&q, &tasks[1], &spill);
         else if (k == 2)
@@ -141,16 +132,14 @@ MFI_TEST(a_thief_takes_half_and_leaves_the_pinned)
     for (int i = 0; i < 10; i++)
         mfi_ring_push(&q, &tasks[i], &spill);
     mfi_pinned_push(&q, &tasks[20]);
-    mfi_slot_put(&q, &tasks[21], &spill);
-    EXPECT_EQ(index_of(mfi_runq_steal(&other, &q, false, &spill)), 4);
+    EXPECT_EQ(index_of(mfi_runq_steal(&other, &q, &spill)), 4);
     EXPECT_EQ(mfi_ring_size(&other), 4);
     EXPECT_EQ(mfi_ring_size(&q), 5);
     for (int i = 0; i < 4; i++)
         EXPECT_EQ(index_of(mfi_ring_pop(&other)), i);
     while (mfi_ring_pop(&q) != NULL)
         ;
-    EXPECT(mfi_runq_steal(&other, &q, false, &spill) == NULL);
-    EXPECT_EQ(index_of(mfi_runq_steal(&other, &q, true, &spill)), 21);
+    EXPECT(mfi_runq_steal(&other, &q, &spill) == NULL);
     EXPECT_EQ(index_of(mfi_pinned_pop(&q)), 20);
 }
 
@@ -173,10 +162,10 @@ static void *steals(void *arg)
     struct runq *mine = arg;
 
     while (!over) {
-        mf_task *t = mfi_runq_steal(mine, &q, false, &spill);
+        mf_task *t = mfi_runq_steal(mine, &q, &spill);
         uint32_t n;
 
-        for (; t != NULL; t = mfi_runq_pick(mine, &spill))
+        for (; t != NULL; t = mfi_runq_pick(mine))
             take(t);
         if ((t = mfi_inject_pop(&spill, 1, &n)) != NULL)
             take(t);
@@ -200,10 +189,10 @@ MFI_TEST(with_thieves_at_work_each_task_is_taken_once)
                 mfi_fresh_push(&q, &tasks[i], seq += i % 20 == 0);
             else
                 mfi_ring_push(&q, &tasks[i], &spill);
-            if (i % 7 == 0 && (t = mfi_runq_pick(&q, &spill)) != NULL)
+            if (i % 7 == 0 && (t = mfi_runq_pick(&q)) != NULL)
                 take(t);
         }
-        while ((t = mfi_runq_pick(&q, &spill)) != NULL)
+        while ((t = mfi_runq_pick(&q)) != NULL)
             take(t);
         while (nr_taken < MANY)
             mfi_sys0(SYS_sched_yield);

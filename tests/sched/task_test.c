@@ -4,6 +4,8 @@
 
 #include <pthread.h>
 
+#include "sched/spawn.h"
+
 static _Atomic int step;
 
 static int waits_for_step(void *arg)
@@ -288,4 +290,79 @@ static int identities(void *arg)
 MFI_TEST(a_task_has_a_number_and_a_name)
 {
     EXPECT_EQ(run_on(1, identities, NULL), 0);
+}
+
+/* ---- watches ------------------------------------------------------------ */
+
+struct watched {
+    struct end_watch watch;
+    mf_task *task;
+    _Atomic int told;
+    int result;
+    enum mf_ending ending;
+    bool message;
+};
+
+static void hears(struct end_watch *watch)
+{
+    struct watched *w = mfi_container_of(watch, struct watched, watch);
+    struct scope *s = w->task->scope;
+    const char *message = NULL;
+
+    mfi_spin_lock(&s->lock); /* no lock is held, and it is counted still */
+    EXPECT_GE(s->live, 1);
+    mfi_spin_unlock(&s->lock);
+    w->ending = mf_task_ending(w->task, &message);
+    w->message = message != NULL;
+    w->result = w->task->result;
+    w->told++;
+}
+
+static int panics_watched(void *arg)
+{
+    (void)arg;
+    mf_panic("as watched");
+}
+
+static void watch_one(mf_scope *s, struct watched *w, mf_fn *fn, uint32_t flags)
+{
+    struct spawn_args how = {.fn = fn,
+                             .arg = NUMBER(7),
+                             .flags = flags | SPAWN_WATCHED,
+                             .watch = &w->watch};
+
+    *w = (struct watched){.told = 0};
+    mfi_end_watch_init(&w->watch, hears);
+    EXPECT_EQ(mfi_spawn(mfi_scope(s), &how, &w->task), 0);
+}
+
+static int each_is_watched(void *arg)
+{
+    struct watched returns, panic, skipped;
+    mf_scope s, cancelled;
+
+    (void)arg;
+    EXPECT_EQ(mf_scope_open(&s, MF_SCOPE_OPTIONS(.mode = MF_WAIT_ALL)), 0);
+    watch_one(&s, &returns, returns_arg, 0);
+    watch_one(&s, &panic, panics_watched, 0);
+    EXPECT_EQ(mf_scope_wait(&s, MF_NEVER), 0);
+    EXPECT_EQ(returns.told, 1);
+    EXPECT(returns.result == 7 && returns.ending == MF_RETURNED);
+    EXPECT_EQ(panic.told, 1);
+    EXPECT(panic.result == -ENOTRECOVERABLE && panic.ending == MF_PANICKED);
+    EXPECT(panic.message && !returns.message);
+    EXPECT_EQ(mf_scope_close(&s), -ENOTRECOVERABLE);
+
+    EXPECT_EQ(mf_scope_open(&cancelled, NULL), 0);
+    watch_one(&cancelled, &skipped, returns_arg, MF_TASK_SKIP_CANCELED);
+    mf_scope_cancel(&cancelled);
+    EXPECT_EQ(mf_scope_close(&cancelled), 0);
+    EXPECT_EQ(skipped.told, 1);
+    EXPECT(skipped.result == -ECANCELED && skipped.ending == MF_CANCELED);
+    return 0;
+}
+
+MFI_TEST(a_watch_hears_of_every_end_before_the_scope)
+{
+    EXPECT_EQ(run_on(1, each_is_watched, NULL), 0);
 }

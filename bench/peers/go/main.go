@@ -138,18 +138,21 @@ func skynet(n int) {
 	}
 }
 
-func residentBytes() float64 {
+func statusBytes(key string) float64 {
 	text, _ := os.ReadFile("/proc/self/status")
-	sum := 0.0
 	for _, line := range strings.Split(string(text), "\n") {
-		var kib float64
-		if strings.HasPrefix(line, "VmRSS:") ||
-			strings.HasPrefix(line, "VmPTE:") {
-			fmt.Sscanf(line[6:], "%f", &kib)
-			sum += kib * 1024
+		if strings.HasPrefix(line, key) {
+			var kib float64
+			fmt.Sscanf(line[len(key):], "%f", &kib)
+			return kib * 1024
 		}
 	}
-	return sum
+	fail("no " + key + " in /proc/self/status")
+	return 0
+}
+
+func residentBytes() float64 {
+	return statusBytes("VmRSS:") + statusBytes("VmPTE:")
 }
 
 func parked(n int) {
@@ -219,6 +222,15 @@ func main() {
 		"park_unpark": {parkUnpark, 2000000},
 		"skynet":      {skynet, 1000000},
 		"parked":      {parked, 1000000},
+
+		"rendezvous":     {rendezvous, 2000000},
+		"buffered":       {buffered, 10000000},
+		"chan_memory":    {chanMemory, 400000},
+		"mutex":          {mutex, 20000000},
+		"mutex_8":        {mutex8, 10000000},
+		"sem":            {sem, 20000000},
+		"select_ready":   {selectReady, 2000000},
+		"select_blocked": {selectBlocked, 2000000},
 	}
 	if len(os.Args) < 2 {
 		fail("which benchmark?")

@@ -35,20 +35,6 @@ mfi_arch_prepare:
     .cfi_endproc
     .size mfi_arch_prepare, . - mfi_arch_prepare
 
-    .globl mfi_arch_self
-    .hidden mfi_arch_self
-    .type mfi_arch_self, %function
-    .p2align 4
-mfi_arch_self:
-    .cfi_startproc
-    mrs x9, tpidr_el0
-    adrp x10, :gottprel:self_word
-    ldr x10, [x10, #:gottprel_lo12:self_word]
-    ldr x0, [x9, x10]
-    ret
-    .cfi_endproc
-    .size mfi_arch_self, . - mfi_arch_self
-
     .globl mfi_arch_self_set
     .hidden mfi_arch_self_set
     .type mfi_arch_self_set, %function
@@ -56,18 +42,20 @@ mfi_arch_self:
 mfi_arch_self_set:
     .cfi_startproc
     mrs x9, tpidr_el0
-    adrp x10, :gottprel:self_word
-    ldr x10, [x10, #:gottprel_lo12:self_word]
+    adrp x10, :gottprel:mfi_arch_self_word
+    ldr x10, [x10, #:gottprel_lo12:mfi_arch_self_word]
     str x0, [x9, x10]
     ret
     .cfi_endproc
     .size mfi_arch_self_set, . - mfi_arch_self_set
 
     .section .tbss, "awT", %nobits
-    .type self_word, %object
+    .globl mfi_arch_self_word
+    .hidden mfi_arch_self_word
+    .type mfi_arch_self_word, %object
     .p2align 3
-    .size self_word, 8
-self_word:
+    .size mfi_arch_self_word, 8
+mfi_arch_self_word:
     .zero 8
 
     .section .note.GNU-stack, "", %progbits

@@ -44,4 +44,23 @@ mfi_arch_switch(struct arch_context *from, struct arch_context *to, void *arg)
     return x2;
 }
 
+static inline int mfi_arch_return(int rc)
+{
+    return rc;
+}
+
+static inline __attribute__((__always_inline__)) void *mfi_arch_self(void)
+{
+    void *word, *base;
+
+    __asm__ __volatile__("adrp %0, :gottprel:mfi_arch_self_word\n\t"
+                         "ldr %0, [%0, #:gottprel_lo12:mfi_arch_self_word]\n\t"
+                         "mrs %1, tpidr_el0\n\t"
+                         "ldr %0, [%1, %0]"
+                         : "=&r"(word), "=&r"(base)
+                         :
+                         : "memory");
+    return word;
+}
+
 #endif

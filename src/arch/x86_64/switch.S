@@ -37,17 +37,19 @@ mfi_arch_prepare:
     .cfi_endproc
     .size mfi_arch_prepare, . - mfi_arch_prepare
 
-    .globl mfi_arch_self
-    .hidden mfi_arch_self
-    .type mfi_arch_self, @function
+    .globl mfi_arch_return
+    .hidden mfi_arch_return
+    .type mfi_arch_return, @function
     .p2align 4
-mfi_arch_self:
+mfi_arch_return:
     .cfi_startproc
-    movq self_word@gottpoff(%rip), %rax
-    movq %fs:(%rax), %rax
-    ret
+    movl %edi, %eax
+    popq %rcx
+    .cfi_adjust_cfa_offset -8
+    .cfi_register %rip, %rcx
+    jmpq *%rcx
     .cfi_endproc
-    .size mfi_arch_self, . - mfi_arch_self
+    .size mfi_arch_return, . - mfi_arch_return
 
     .globl mfi_arch_self_set
     .hidden mfi_arch_self_set
@@ -55,17 +57,19 @@ mfi_arch_self:
     .p2align 4
 mfi_arch_self_set:
     .cfi_startproc
-    movq self_word@gottpoff(%rip), %rax
+    movq mfi_arch_self_word@gottpoff(%rip), %rax
     movq %rdi, %fs:(%rax)
     ret
     .cfi_endproc
     .size mfi_arch_self_set, . - mfi_arch_self_set
 
     .section .tbss, "awT", @nobits
-    .type self_word, @object
+    .globl mfi_arch_self_word
+    .hidden mfi_arch_self_word
+    .type mfi_arch_self_word, @object
     .p2align 3
-    .size self_word, 8
-self_word:
+    .size mfi_arch_self_word, 8
+mfi_arch_self_word:
     .zero 8
 
     .section .note.GNU-stack, "", @progbits

@@ -45,4 +45,18 @@ mfi_arch_switch(struct arch_context *from, struct arch_context *to, void *arg)
     return arg;
 }
 
+int mfi_arch_return(int rc);
+
+static inline __attribute__((__always_inline__)) void *mfi_arch_self(void)
+{
+    void *word;
+
+    __asm__ __volatile__("movq mfi_arch_self_word@gottpoff(%%rip), %0\n\t"
+                         "movq %%fs:(%0), %0"
+                         : "=r"(word)
+                         :
+                         : "memory");
+    return word;
+}
+
 #endif
