@@ -21,6 +21,9 @@ function(mayfly_layer name)
   if(NOT ARGN)
     return() # headers only: nothing to compile
   endif()
+  list(TRANSFORM ARGN PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/"
+       OUTPUT_VARIABLE sources)
+  set_property(GLOBAL PROPERTY MAYFLY_SOURCES_${name} ${sources})
   set(target mayfly_${name})
   add_library(${target} OBJECT ${ARGN})
   set_target_properties(${target} PROPERTIES

@@ -43,6 +43,12 @@ enum { MFI_TEST_SECONDS = 60 };
 # define MFI_TEST_TSAN 0
 #endif
 
+/* 1 where the simulator of tests/sim plays the machine. */
+#ifndef MFI_SIM
+# define MFI_SIM 0
+#endif
+#define MFI_TEST_SIM MFI_SIM
+
 struct mfi_test {
     const char *name;
     void (*fn)(void);
@@ -63,6 +69,24 @@ struct mfi_test {
 
 /* End this test as skipped: what it needs is not here. Reason: a literal. */
 #define MFI_SKIP(reason) mfi_test_skip(reason)
+
+/*
+ * The same in simulated builds only: what a test needs that is not simulated
+ * (real time, foreign processes), or what it takes for granted that holds on
+ * one real worker only (who runs first of those that may).
+ */
+#define MFI_SIM_SKIP(reason) \
+ do {                        \
+  if (MFI_TEST_SIM)          \
+   mfi_test_skip(reason);    \
+ } while (0)
+
+/*
+ * Rounds of a loop that waits for chance to meet a race: a simulated run makes
+ * few of them, as it is repeated with hundreds of seeds.
+ */
+#define MFI_ROUNDS(n)      (MFI_TEST_SIM ? MFI_SIM_ROUNDS_((n) / 200 + 1) : (n))
+#define MFI_SIM_ROUNDS_(n) ((n) < 25 ? (n) : 25)
 
 #define EXPECT(cond)                               \
  do {                                              \

@@ -4,10 +4,11 @@
  *
  *   NAME_test [--list] [--no-fork] [TEXT]
  *
- * TEXT picks the tests whose name contains it. Prints TAP, then a line
- * "N passed, N failed" (", N skipped" when there are some); exits 1 if a test
- * failed. --no-fork runs them in this process, for gdb and valgrind: the first
- * failure then aborts.
+ * TEXT picks the test of that name, or else those whose name contains it.
+ * Prints TAP, then a line "N passed, N failed" (", N skipped" when there are
+ * some); exits 1 if a test failed. --no-fork runs them in this process, for gdb
+ * and valgrind: the first failure then aborts. Simulated builds run each test
+ * under many seeds: tests/sim/seeds.c.
  *
  *   parent                          child (a process group of its own)
  *   fork ------------------------->  the test
@@ -29,6 +30,10 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#if MFI_SIM
+# include "sim/seeds.h"
+#endif
 
 enum { EXIT_PASS = 0, EXIT_FAIL = 1, EXIT_SKIP = 77 };
 
@@ -210,12 +215,23 @@ static bool wait_child(pid_t pid, int seconds, int *ret_status)
     return true;
 }
 
+static void run_body(const struct mfi_test *test)
+{
+#if MFI_SIM
+    mfi_sim_child_begins();
+#endif
+    test->fn();
+#if MFI_SIM
+    mfi_sim_child_ends();
+#endif
+}
+
 static int run_child(const struct mfi_test *test, const sigset_t *mask)
 {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     sigprocmask(SIG_SETMASK, mask, NULL);
-    test->fn();
+    run_body(test);
     exit(EXIT_PASS);
 }
 
@@ -261,32 +277,57 @@ static int run_forked(const struct mfi_test *test, char *why, size_t len)
     return EXIT_FAIL;
 }
 
+static int run_once(const struct mfi_test *test, char *why, size_t len)
+{
+    if (forking)
+        return run_forked(test, why, len);
+    run_body(test);
+    return EXIT_PASS;
+}
+
+/* As run_forked. Of a simulated test that passed, *why says how often. */
 static int run_test(const struct mfi_test *test, char *why, size_t len)
 {
     why[0] = '\0';
     shared->reason[0] = '\0';
-    if (forking)
-        return run_forked(test, why, len);
-    test->fn();
-    return EXIT_PASS;
+#if MFI_SIM
+    return mfi_sim_seeds(test, run_once, forking, why, len);
+#else
+    return run_once(test, why, len);
+#endif
+}
+
+static bool is_name(const char *text)
+{
+    for (const struct mfi_test *t = tests; t; t = t->next)
+        if (strcmp(t->name, text) == 0)
+            return true;
+    return false;
+}
+
+static bool wanted(const struct mfi_test *t, const char *filter, bool exact)
+{
+    return exact ? strcmp(t->name, filter) == 0
+                 : strstr(t->name, filter) != NULL;
 }
 
 static int run_tests(const char *filter)
 {
+    bool exact = is_name(filter);
     int nr_by_result[3] = {0}, n = 0;
     char why[256];
 
     for (const struct mfi_test *t = tests; t; t = t->next)
-        n += strstr(t->name, filter) != NULL;
+        n += wanted(t, filter, exact);
     printf("1..%d\n", n);
     n = 0;
     for (const struct mfi_test *t = tests; t; t = t->next) {
-        if (!strstr(t->name, filter))
+        if (!wanted(t, filter, exact))
             continue;
         switch (run_test(t, why, sizeof why)) {
         case EXIT_PASS:
             nr_by_result[0]++;
-            printf("ok %d - %s\n", ++n, t->name);
+            printf("ok %d - %s%s%s\n", ++n, t->name, why[0] ? " # " : "", why);
             break;
         case EXIT_SKIP:
             nr_by_result[2]++;

@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 
+#include "base/sim.h"
+
 /*
  * TSan knows what it sees in libc: memory and descriptors that the kernel gives
  * out again would look like races. So there, and only there, libc is asked.
@@ -33,9 +35,9 @@
 
 #ifdef __clang_analyzer__
 /* It does not see what the asm writes: let it be a call it knows nothing of. */
-long mfi_sys6(long nr, long a, long b, long c, long d, long e, long f);
+long mfi_raw6(long nr, long a, long b, long c, long d, long e, long f);
 #elif defined(__x86_64__)
-static inline long mfi_sys6(long nr, long a, long b, long c, long d, long e,
+static inline long mfi_raw6(long nr, long a, long b, long c, long d, long e,
                             long f)
 {
     long ret;
@@ -51,7 +53,7 @@ static inline long mfi_sys6(long nr, long a, long b, long c, long d, long e,
     return ret;
 }
 #elif defined(__aarch64__)
-static inline long mfi_sys6(long nr, long a, long b, long c, long d, long e,
+static inline long mfi_raw6(long nr, long a, long b, long c, long d, long e,
                             long f)
 {
     register long x8 __asm__("x8") = nr;
@@ -70,6 +72,12 @@ static inline long mfi_sys6(long nr, long a, long b, long c, long d, long e,
 }
 #else
 # error "no system call instruction for this CPU"
+#endif
+
+#if MFI_SIM
+# define mfi_sys6 mfi_sim_syscall
+#else
+# define mfi_sys6 mfi_raw6
 #endif
 
 #define MFI_L(x)          ((long)(x))

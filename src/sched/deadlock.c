@@ -27,9 +27,11 @@ static struct worker *worker(int i)
 
 void mfi_deadlock_watch(mf_task *first)
 {
+    mfi_spin_lock(&seen.lock); /* who looks at the one before has left it */
     if (first != NULL)
         seen.phase = CALM;
     mfi_store_rel(&mfi_deadlock_first, first);
+    mfi_spin_unlock(&seen.lock);
     mfi_deadlock_again(); /* it may wait already */
 }
 

@@ -32,6 +32,8 @@ mf_task *mfi_take_injected(struct worker *w)
 
     if (share > most)
         share = most;
+    if (mfi_sim_spread())
+        share = 1;
     first = mfi_inject_pop(&mfi_sched.inject, share, &n);
     if (first == NULL)
         return NULL;
@@ -142,7 +144,8 @@ mf_task *mfi_found(struct worker *w, mf_task *t)
     return t;
 }
 
-enum { ROUNDS = 4, ROUND_PAUSES = 40 };
+/* Simulated, a pause is asking for others to run, and there is a choice. */
+enum { ROUNDS = MFI_SIM ? 1 : 4, ROUND_PAUSES = MFI_SIM ? 0 : 40 };
 
 /* A few looks around with pauses between; then it is time to sleep. */
 mf_task *mfi_search(struct worker *w)

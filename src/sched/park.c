@@ -212,8 +212,9 @@ int mf_sleep(mf_ns span)
 /* Nobody else here wants the CPU, and it is not time to poll. */
 static bool alone(struct worker *w)
 {
-    return w->tick > 1 && w->slot == NULL && w->young == NULL &&
-           mfi_load_acq(&w->q.pinned_n) == 0 && mfi_runq_size(&w->q) == 0;
+    return !mfi_sim_spread() && w->tick > 1 && w->slot == NULL &&
+           w->young == NULL && mfi_load_acq(&w->q.pinned_n) == 0 &&
+           mfi_runq_size(&w->q) == 0;
 }
 
 int mf_yield(void)
@@ -230,6 +231,7 @@ int mf_yield(void)
     a = &w->current->agent;
     if ((rc = mfi_cancel_point(a)) < 0)
         return rc;
+    mfi_sim_relax();
     mfi_tell_leave(w->current); /* before the look: it may ready somebody */
     if (alone(w))
         w->tick--;

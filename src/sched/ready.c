@@ -137,12 +137,12 @@ static void guest_goes(struct worker *self)
         mfi_sub_acqrel(&mfi_sched.guests, 1u);
 }
 
-static void inject(mf_task *t)
+static void inject(struct worker *self, mf_task *t)
 {
-    guest_comes(NULL);
+    guest_comes(self);
     mfi_inject_push(&mfi_sched.inject, t, t, 1);
     pushed_anywhere();
-    guest_goes(NULL);
+    guest_goes(self);
 }
 
 static void ready_pinned(struct worker *self, mf_task *t, uint32_t state)
@@ -178,8 +178,8 @@ void mfi_ready(struct worker *w, mf_task *t, bool hot)
         ready_pinned(w, t, state);
         return;
     }
-    if (mfi_unlikely(w == NULL)) {
-        inject(t);
+    if (mfi_unlikely(w == NULL) || mfi_sim_spread()) {
+        inject(w, t);
         return;
     }
     if (hot)
@@ -268,8 +268,8 @@ void mfi_ready_fresh(struct worker *w, mf_task *t)
 
     if (mfi_unlikely((state >> TASK_WORKER_SHIFT) != PINNED_NOWHERE)) {
         ready_pinned(w, t, state);
-    } else if (mfi_unlikely(w == NULL)) {
-        inject(t);
+    } else if (mfi_unlikely(w == NULL) || mfi_sim_spread()) {
+        inject(w, t);
     } else {
         fresh_here(w, t);
     }

@@ -18,6 +18,19 @@ void mfi_inject_push(struct injectq *q, mf_task *first, mf_task *last,
     mfi_spin_unlock(&q->lock);
 }
 
+/* A simulated build takes any of them. */
+static void turn_locked(struct injectq *q)
+{
+    for (uint32_t i = mfi_sim_pick(mfi_load_rlx(&q->n)); i > 0; i--) {
+        mf_task *t = q->head;
+
+        q->head = t->next;
+        t->next = NULL;
+        q->tail->next = t;
+        q->tail = t;
+    }
+}
+
 mf_task *mfi_inject_pop(struct injectq *q, uint32_t max, uint32_t *ret_n)
 {
     mf_task *first, *last;
@@ -27,6 +40,7 @@ mf_task *mfi_inject_pop(struct injectq *q, uint32_t max, uint32_t *ret_n)
     if (mfi_load_acq(&q->n) == 0)
         return NULL;
     mfi_spin_lock(&q->lock);
+    turn_locked(q);
     first = last = q->head;
     if (first != NULL) {
         for (; n < max && last->next != NULL; n++)

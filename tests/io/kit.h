@@ -34,8 +34,11 @@
 
 #define KIT __attribute__((__unused__)) static inline
 
-/* Sanitizers are ten times slower: rounds / KIT_SLOW. */
-enum { KIT_SLOW = MFI_TEST_TSAN || MFI_TEST_ASAN ? 5 : 1 };
+/*
+ * Sanitizers are ten times slower, and simulated tests run under hundreds of
+ * seeds: rounds / KIT_SLOW.
+ */
+enum { KIT_SLOW = MFI_SIM ? 200 : MFI_TEST_TSAN || MFI_TEST_ASAN ? 5 : 1 };
 
 KIT mf_deadline soon(void)
 {

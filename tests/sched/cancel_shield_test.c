@@ -269,7 +269,7 @@ static int cancels_soon(void *arg)
 static int limit_against_cancel(void *arg)
 {
     (void)arg;
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < MFI_ROUNDS(3000); i++) {
         struct told told = {0};
         mf_scope s, around;
 

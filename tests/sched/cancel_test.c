@@ -310,12 +310,14 @@ static int unparks_it(void *arg)
     return mf_unpark(arg);
 }
 
+enum { NOTICES = MFI_ROUNDS(5000) };
+
 static int notices_against_tokens(void *arg)
 {
     int done = 0;
 
     (void)arg;
-    for (int i = 0; i < 5000; i++) {
+    for (int i = 0; i < NOTICES; i++) {
         mf_scope s, other;
         mf_task *t;
 
@@ -338,6 +340,6 @@ static int notices_against_tokens(void *arg)
 
 MFI_TEST(a_notice_is_not_lost_to_a_wake_up)
 {
-    EXPECT_EQ(run_on(1, notices_against_tokens, NULL), 5000);
-    EXPECT_EQ(run_on(4, notices_against_tokens, NULL), 5000);
+    EXPECT_EQ(run_on(1, notices_against_tokens, NULL), NOTICES);
+    EXPECT_EQ(run_on(4, notices_against_tokens, NULL), NOTICES);
 }

@@ -8,7 +8,7 @@
 
 /* ---- three deep, wide --------------------------------------------------- */
 
-enum { WIDE = 12 };
+enum { WIDE = MFI_TEST_SIM ? 4 : 12 };
 static _Atomic int leaves, ended;
 
 static int leaf(void *arg)
@@ -82,7 +82,7 @@ static int cancels_growing_trees(void *arg)
     uint32_t seed = 99;
 
     (void)arg;
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < MFI_ROUNDS(300); i++) {
         MF_SCOPE(s);
         EXPECT_EQ(mf_go(&s, grows, NUMBER(4)), 0);
         for (uint32_t n = chance(&seed, 30); n > 0; n--)
@@ -139,7 +139,10 @@ static int chain(void *arg)
 
 MFI_TEST(a_chain_of_scopes_is_cancelled_without_recursion)
 {
-    int len = MFI_TEST_TSAN ? 2000 : MFI_TEST_ASAN ? 10000 : 100000;
+    int len = MFI_TEST_SIM    ? 50
+              : MFI_TEST_TSAN ? 2000
+              : MFI_TEST_ASAN ? 10000
+                              : 100000;
 
     EXPECT_EQ(run_on(1, chain, NUMBER(len)), 0);
     EXPECT_EQ(run_on(2, chain, NUMBER(len / 5)), 0);
@@ -244,14 +247,14 @@ static int storms(void *arg)
 
 MFI_TEST(cancels_of_every_level_at_once_lose_nobody)
 {
-    EXPECT_EQ(run_on(1, storms, NUMBER(500)), 0);
-    EXPECT_EQ(run_on(2, storms, NUMBER(1200)), 0);
-    EXPECT_EQ(run_on(4, storms, NUMBER(1200)), 0);
+    EXPECT_EQ(run_on(1, storms, NUMBER(MFI_ROUNDS(500))), 0);
+    EXPECT_EQ(run_on(2, storms, NUMBER(MFI_ROUNDS(1200))), 0);
+    EXPECT_EQ(run_on(4, storms, NUMBER(MFI_ROUNDS(1200))), 0);
 }
 
 /* ---- two walks over the same scopes ------------------------------------- */
 
-enum { NEST = 40 };
+enum { NEST = MFI_TEST_SIM ? 4 : 40 };
 
 struct meeting {
     mf_scope *_Atomic scope;
@@ -269,7 +272,7 @@ static int opens_a_nest(void *arg)
         for (int k = 0; k < 2; k++)
             EXPECT_EQ(mf_go(&nest[i], sleeps_for_ever, NULL), 0);
     }
-    for (int i = 0; i < 200; i++)
+    for (int i = 0; i < MFI_ROUNDS(200) * 5; i++)
         EXPECT_EQ(mf_yield(), 0); /* let them sleep */
     m->task = mf_self();          /* of the second, who comes later */
     m->met = 0;
@@ -288,7 +291,7 @@ static void comes(struct meeting *m, bool by_task)
         while (m->round < round)
             sched_yield();
         m->met++;
-        for (int i = 0; i < 2000 && m->met < 2; i++)
+        for (int i = 0; i < MFI_ROUNDS(2000) && m->met < 2; i++)
             spin(1);
         if (by_task)
             mf_task_cancel(m->task);
@@ -312,7 +315,7 @@ static void *comes_by_task(void *arg)
 
 static int two_walks(void *arg)
 {
-    struct meeting m = {.last = MFI_TEST_TSAN ? 200 : 800};
+    struct meeting m = {.last = MFI_TEST_TSAN ? 200 : MFI_ROUNDS(800)};
     pthread_t thread[2];
 
     (void)arg;
@@ -375,7 +378,7 @@ static int closes_against_cancels(void *arg)
     uint32_t seed = 7;
 
     (void)arg;
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < MFI_ROUNDS(2000); i++) {
         mf_scope s;
 
         EXPECT_EQ(mf_scope_open(&s, NULL), 0);

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ROUNDS = 50000 };
+enum { ROUNDS = MFI_ROUNDS(50000) };
 
 RACES(unpark_and_deadline_race, 60, UNPARK | DEADLINE, ROUNDS);
 RACES(unpark_and_cancel_race, 60, UNPARK | CANCEL, ROUNDS);
@@ -93,7 +93,7 @@ MFI_TEST(a_task_that_has_ended_cannot_be_unparked)
 
 /* ---- ping-pong ---------------------------------------------------------- */
 
-enum { PINGS = 20000 };
+enum { PINGS = MFI_ROUNDS(20000) };
 
 struct pair {
     mf_task *_Atomic a, *_Atomic b;
@@ -150,7 +150,7 @@ static int sleeps_at_random(void *arg)
 {
     uint32_t seed = (uint32_t)(uintptr_t)arg;
 
-    for (int i = 0; i < 30; i++) {
+    for (int i = 0; i < MFI_ROUNDS(30); i++) {
         mf_ns span = chance(&seed, 3000000);
         mf_deadline at = mf_after(span);
 
@@ -165,7 +165,7 @@ static int hundred_sleep(void *arg)
     MF_SCOPE(s);
 
     (void)arg;
-    for (int i = 1; i <= 100; i++)
+    for (int i = 1; i <= MFI_ROUNDS(100) * 10; i++)
         EXPECT_EQ(mf_go(&s, sleeps_at_random, NUMBER(i * 7919)), 0);
     return mf_scope_close(&s);
 }
@@ -243,6 +243,7 @@ static int yields_to_a_fresh_one(void *arg)
 
 MFI_TEST(a_yield_lets_a_task_just_started_run)
 {
+    MFI_SIM_SKIP("any task that is ready may run next");
     EXPECT_EQ(run_on(1, yields_to_a_fresh_one, NULL), 0);
 }
 
@@ -260,6 +261,7 @@ static int four_take_turns(void *arg)
 
 MFI_TEST(tasks_that_yield_take_turns)
 {
+    MFI_SIM_SKIP("any task that is ready may run next");
     EXPECT_EQ(run_on(1, four_take_turns, NULL), 0);
 }
 
@@ -346,10 +348,10 @@ static int stays(void *arg)
 
     EXPECT_EQ(mf_pin(), 0);
     EXPECT_EQ(mf_pin(), 0);
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < MFI_ROUNDS(300) * 10; i++) {
         pthread_t here = pthread_self();
 
-        if (i == 150)
+        if (i == MFI_ROUNDS(300) * 5)
             EXPECT_EQ(mf_unpin(), 0); /* one is left */
         if (chance(&seed, 4) == 0)
             EXPECT_EQ(mf_sleep(chance(&seed, 20000)), 0);

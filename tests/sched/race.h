@@ -58,7 +58,8 @@ static mf_task *opponents(struct round *r)
         EXPECT_EQ(mf_go(&r->scope, cancels, r), 0);
     if ((r->kinds & UNPARK) != 0 &&
         mf_spawn(&r->scope, unparks, r, NULL, &u) != 0)
-        EXPECT_NE(mf_cancelled(), 0);
+        while (mf_cancelled() == 0)
+            (void)mf_yield(); /* who cancels has not come to us yet */
     if ((r->kinds & CANCEL) != 0 && late)
         EXPECT_EQ(mf_go(&r->scope, cancels, r), 0);
     return u;
@@ -129,15 +130,23 @@ static int all_lanes(void *arg)
     return mf_scope_close(&s);
 }
 
+static void expect_outcome(int n, bool possible)
+{
+    if (possible)
+        EXPECT(n > 0 || MFI_TEST_SIM); /* few rounds there */
+    else
+        EXPECT_EQ(n, 0);
+}
+
 /* All of it, and every outcome that can be must have been. */
 static void race(int workers, uint32_t kinds, int rounds)
 {
     struct lanes l = {.kinds = kinds, .rounds = rounds / RACE_LANES};
 
     EXPECT_EQ(run_on(workers, all_lanes, &l), 0);
-    EXPECT_EQ((l.ready != 0), ((kinds & UNPARK) != 0));
-    EXPECT_EQ((l.timed_out != 0), ((kinds & DEADLINE) != 0));
-    EXPECT_EQ((l.canceled != 0), ((kinds & CANCEL) != 0));
+    expect_outcome(l.ready, (kinds & UNPARK) != 0);
+    expect_outcome(l.timed_out, (kinds & DEADLINE) != 0);
+    expect_outcome(l.canceled, (kinds & CANCEL) != 0);
 }
 
 /* One test for each number of workers. */

@@ -178,6 +178,8 @@ static int counts_itself(void *arg)
     return (int)(intptr_t)arg;
 }
 
+enum { CHILDREN = MFI_TEST_SIM ? 20 : 500 };
+
 static int limited(void *arg)
 {
     uint32_t limit = (uint32_t)(uintptr_t)arg;
@@ -186,10 +188,10 @@ static int limited(void *arg)
     seen = running = most = 0;
     target = (int)limit;
     EXPECT_EQ(mf_scope_open(&s, MF_SCOPE_OPTIONS(.limit = limit)), 0);
-    for (int i = 0; i < 500; i++)
+    for (int i = 0; i < CHILDREN; i++)
         EXPECT_EQ(mf_go(&s, counts_itself, NULL), 0);
     EXPECT_EQ(mf_scope_close(&s), 0);
-    EXPECT_EQ(seen, 500);
+    EXPECT_EQ(seen, CHILDREN);
     EXPECT_EQ(most, (int)limit);
     return 0;
 }
@@ -209,13 +211,13 @@ static int waits_for_slots(void *arg)
     (void)arg;
     seen = running = most = 0;
     EXPECT_EQ(mf_scope_open(&s, MF_SCOPE_OPTIONS(.limit = 4)), 0);
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < CHILDREN; i++) {
         EXPECT_EQ(mf_scope_wait_slot(&s, MF_NEVER), 0);
         EXPECT_LT(i - seen, 4 + 1);
         EXPECT_EQ(mf_go(&s, counts_itself, NULL), 0);
     }
     EXPECT_EQ(mf_scope_close(&s), 0);
-    EXPECT_EQ(seen, 300);
+    EXPECT_EQ(seen, CHILDREN);
 
     EXPECT_EQ(mf_scope_open(&s, MF_SCOPE_OPTIONS(.limit = 1)), 0);
     EXPECT_EQ(mf_go(&s, sleeps_for_ever, NULL), 0);

@@ -152,7 +152,7 @@ static int join_races(void *arg)
     uint32_t seed = 3;
 
     (void)arg;
-    for (int i = 0; i < 5000; i++) {
+    for (int i = 0; i < MFI_ROUNDS(5000); i++) {
         mf_task *t;
         MF_SCOPE(s);
 
@@ -223,7 +223,7 @@ static int releases(void *arg)
     MF_SCOPE(s);
 
     (void)arg;
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < MFI_ROUNDS(20000); i++) {
         mf_task *t;
 
         EXPECT_EQ(mf_spawn(&s, ends_at_once, NULL, NULL, &t), 0);
