@@ -58,14 +58,14 @@ typedef struct mf_rwlock {
  * Every reader is told, until a writer has been. -EDEADLK: the caller is the
  * writer. A reader that ends without unlocking is not detected.
  */
-int mf_rwlock_read(mf_rwlock *l, mf_deadline deadline) MF_MUST_CHECK;
-int mf_rwlock_write(mf_rwlock *l, mf_deadline deadline) MF_MUST_CHECK;
+int mf_rwlock_read(mf_rwlock *rw, mf_deadline deadline) MF_MUST_CHECK;
+int mf_rwlock_write(mf_rwlock *rw, mf_deadline deadline) MF_MUST_CHECK;
 
 /*
  * Ends the caller's hold, of either kind. 0; -EINVAL; -EPERM: it has none, as
  * far as that can be told: another writes, or nobody reads.
  */
-int mf_rwlock_unlock(mf_rwlock *l);
+int mf_rwlock_unlock(mf_rwlock *rw);
 
 /* ---- condition variable -------------------------------------------------- */
 

@@ -146,9 +146,9 @@ static bool is_writer(struct rwlock *l, struct agent *a)
     return mfi_load_rlx(&l->writer) == a;
 }
 
-int mf_rwlock_unlock(mf_rwlock *l_)
+int mf_rwlock_unlock(mf_rwlock *rw)
 {
-    struct rwlock *l = inside(l_);
+    struct rwlock *l = inside(rw);
     struct agent *a;
 
     if (l == NULL)
@@ -273,9 +273,9 @@ static int lock(struct rwlock *l, struct agent *a, bool writes,
     }
 }
 
-int mf_rwlock_read(mf_rwlock *l_, mf_deadline deadline)
+int mf_rwlock_read(mf_rwlock *rw, mf_deadline deadline)
 {
-    struct rwlock *l = inside(l_);
+    struct rwlock *l = inside(rw);
     struct agent *a;
     int rc;
 
@@ -289,9 +289,9 @@ int mf_rwlock_read(mf_rwlock *l_, mf_deadline deadline)
     return mfi_likely(rc >= 0) ? rc : lock(l, a, false, deadline);
 }
 
-int mf_rwlock_write(mf_rwlock *l_, mf_deadline deadline)
+int mf_rwlock_write(mf_rwlock *rw, mf_deadline deadline)
 {
-    struct rwlock *l = inside(l_);
+    struct rwlock *l = inside(rw);
     struct agent *a;
     int rc;
 
