@@ -4,7 +4,11 @@
 
 #include "sync/member.h"
 
-enum { ROUNDS = 3000 / KIT_SLOW, WORKERS = 6 };
+enum {
+    ROUNDS = 3000 / KIT_SLOW,
+    MEMORIES = 1000 / (KIT_SLOW > 1 ? 2 : 1), /* sanitizers are for these */
+    WORKERS = 6,
+};
 
 static int waits(void *arg)
 {
@@ -218,7 +222,7 @@ static int freed_at_once(void *arg)
 
     (void)arg;
     partner_open(&p, is_done);
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < MEMORIES; i++) {
         mf_wait_group *g = calloc(1, sizeof *g);
         struct crew c;
 

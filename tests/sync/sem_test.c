@@ -4,7 +4,12 @@
 
 #include "sync/member.h"
 
-enum { LINE = 6, TURNS = 5000 / KIT_SLOW, ROUNDS = 3000 / KIT_SLOW };
+enum {
+    LINE = 6,
+    TURNS = 5000 / KIT_SLOW,
+    ROUNDS = 3000 / KIT_SLOW,
+    MEMORIES = 1000 / (KIT_SLOW > 1 ? 2 : 1), /* sanitizers are for these */
+};
 
 static int takes(void *arg)
 {
@@ -391,7 +396,7 @@ static int freed_at_once(void *arg)
 
     (void)arg;
     partner_open(&p, posts_its);
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < MEMORIES; i++) {
         mf_sem *s = calloc(1, sizeof *s);
 
         EXPECT(s != NULL);
