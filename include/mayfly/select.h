@@ -62,7 +62,8 @@ enum {
  * or -ETIMEDOUT (MF_NOW: none was ready), -ECANCELED, -EINVAL (bad arguments),
  * -ENOMEM (more than MF_SELECT_MAX cases, and no memory). Several ready at
  * once: a random one; _ordered: the first. A case whose plain call would fail
- * wins with that failure as its result. n = 0 waits for the deadline.
+ * wins with that failure as its result. n = 0 waits for the deadline. MF_NOW
+ * looks at one case after the other, not at all of them at one instant.
  *
  * A MF_OP_CALL case is a task of its own, started only when nothing else is
  * ready; a losing one is cancelled, and select returns when it has ended.
