@@ -21,8 +21,8 @@ static int say_hello(void *arg)
 
 static int first_of_four(int listener, ints *numbers, texts *words)
 {
-    const char *word;
-    int rc, number;
+    const char *word = "";
+    int rc, number = 0;
 
     MF_SCOPE(s); /* whatever we start ends with this block */
     mf_go(&s, say_hello, words);
