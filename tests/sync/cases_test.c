@@ -21,6 +21,13 @@ static int later(void *arg)
     return rc < 0 ? rc : o->fn(o->arg);
 }
 
+static int go_later(mf_scope *s, mf_fn *fn, void *arg)
+{
+    struct one o = {fn, arg};
+
+    return mf_go_copy(s, later, &o, sizeof o);
+}
+
 static int closes(void *arg)
 {
     return ints_close(arg);
@@ -56,14 +63,14 @@ static int channel_cases(void *arg)
     EXPECT_EQ(only(ints_on_recv(c, &v), MF_NOW), -ETIMEDOUT);
     EXPECT_EQ(only(ints_on_send(c, &nine), MF_NOW), -ETIMEDOUT);
     EXPECT_EQ(only(ints_on_recv(c, &v), soon()), -ETIMEDOUT);
-    EXPECT_EQ(mf_go(&s, later, (&(struct one){sends_9, c})), 0);
+    EXPECT_EQ(go_later(&s, sends_9, c), 0);
     EXPECT_EQ(only(ints_on_recv(c, &v), late()), 1);
     EXPECT_EQ(v, 9);
     EXPECT_EQ(mf_scope_wait(&s, late()), 0);
-    EXPECT_EQ(mf_go(&s, later, (&(struct one){receives_9, c})), 0);
+    EXPECT_EQ(go_later(&s, receives_9, c), 0);
     EXPECT_EQ(only(ints_on_send(c, &nine), late()), 0);
     EXPECT_EQ(mf_scope_wait(&s, late()), 0);
-    EXPECT_EQ(mf_go(&s, later, (&(struct one){closes, c})), 0);
+    EXPECT_EQ(go_later(&s, closes, c), 0);
     EXPECT_EQ(only(ints_on_recv(c, &v), late()), 0);
     EXPECT_EQ(only(ints_on_recv(c, &v), MF_NOW), 0);
     EXPECT_EQ(only(ints_on_send(c, &nine), late()), -EPIPE);
@@ -109,7 +116,7 @@ static int event_cases(void *arg)
     (void)arg;
     EXPECT_EQ(only(mf_on_event(&e), MF_NOW), -ETIMEDOUT);
     EXPECT_EQ(only(mf_on_event(&e), soon()), -ETIMEDOUT);
-    EXPECT_EQ(mf_go(&s, later, (&(struct one){fires, &e})), 0);
+    EXPECT_EQ(go_later(&s, fires, &e), 0);
     EXPECT_EQ(only(mf_on_event(&e), late()), 0);
     EXPECT_EQ(only(mf_on_event(&e), MF_NOW), 0);
     return mf_scope_close(&s);
@@ -205,7 +212,7 @@ static int sem_cases(void *arg)
         c[0] = mf_on_sem(&sem);
         c[1] = mf_on_sem(&other);
         c[2] = mf_on_sem(&sem);
-        EXPECT_EQ(mf_go(&s, later, (&(struct one){posts, &sem})), 0);
+        EXPECT_EQ(go_later(&s, posts, &sem), 0);
         EXPECT_EQ(mf_select(c, 3, late()) % 2, 0);
         EXPECT_EQ(mf_scope_wait(&s, late()), 0);
         EXPECT_EQ(mf_sem_value(&sem), 0); /* one permit, taken once */

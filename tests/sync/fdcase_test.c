@@ -19,6 +19,13 @@ static int later(void *arg)
     return rc < 0 ? rc : o->fn(o->arg);
 }
 
+static int go_later(mf_scope *s, mf_fn *fn, void *arg)
+{
+    struct one o = {fn, arg};
+
+    return mf_go_copy(s, later, &o, sizeof o);
+}
+
 static int writes_one(void *arg)
 {
     EXPECT_EQ(mf_write(*(int *)arg, "x", 1, late()), 1);
@@ -43,14 +50,14 @@ static int fd_cases(void *arg)
     EXPECT_EQ(only(mf_on_fd(fds[0], POLLIN | POLLOUT), late()), POLLOUT);
     EXPECT_EQ(only(mf_on_fd(fds[0], POLLIN), soon()), -ETIMEDOUT);
     for (int i = 0; i < 20; i++) {
-        EXPECT_EQ(mf_go(&s, later, (&(struct one){writes_one, &fds[1]})), 0);
+        EXPECT_EQ(go_later(&s, writes_one, &fds[1]), 0);
         EXPECT_EQ(only(mf_on_fd(fds[0], POLLIN), late()), POLLIN);
         EXPECT_EQ(only(mf_on_fd(fds[0], POLLIN), MF_NOW), POLLIN);
         EXPECT_EQ(mf_read(fds[0], &byte, 1, MF_NOW), 1);
         EXPECT_EQ(only(mf_on_fd(fds[0], POLLIN), MF_NOW), -ETIMEDOUT);
         EXPECT_EQ(mf_scope_wait(&s, late()), 0);
     }
-    EXPECT_EQ(mf_go(&s, later, (&(struct one){closes_fd, &fds[1]})), 0);
+    EXPECT_EQ(go_later(&s, closes_fd, &fds[1]), 0);
     EXPECT_EQ(only(mf_on_fd(fds[0], POLLIN), late()) & POLLIN, POLLIN);
     EXPECT_EQ(mf_scope_close(&s), 0);
     EXPECT_EQ(mf_close(fds[0]), 0);
@@ -72,7 +79,7 @@ static int fd_closed(void *arg)
     (void)arg;
     for (int i = 0; i < 20; i++) {
         bare_pair(SOCK_STREAM, fds);
-        EXPECT_EQ(mf_go(&s, later, (&(struct one){closes_fd, &fds[0]})), 0);
+        EXPECT_EQ(go_later(&s, closes_fd, &fds[0]), 0);
         EXPECT_EQ(only(mf_on_fd(fds[0], POLLIN), late()), -EBADF);
         EXPECT_EQ(mf_scope_wait(&s, late()), 0);
         bare_pair(SOCK_STREAM, again);
