@@ -34,6 +34,15 @@ static bool raise_word(_Atomic uint8_t *word, const struct walk *w)
     return true;
 }
 
+static bool on_chain(const struct agent *a, const struct scope *scope)
+{
+    const struct scope *s = a->inner;
+
+    while (s != NULL && s != scope)
+        s = s->outer;
+    return s != NULL;
+}
+
 /*
  * The open scopes of agent a, from the innermost out to `end`: mark and list
  * them, but for those a shield keeps out of it. Then wake a to look. Where the
@@ -43,6 +52,10 @@ static void walk_agent(struct agent *a, struct scope *end, uint32_t shields,
                        struct walk *w)
 {
     mfi_spin_lock(&a->lock);
+    if (end != NULL && !on_chain(a, end)) { /* a is past its close */
+        mfi_spin_unlock(&a->lock);
+        return;
+    }
     for (struct scope *s = a->inner; s != end && s != NULL; s = s->outer) {
         if (s->shields > shields && mf_now() < a->shield_limit)
             continue;

@@ -294,6 +294,47 @@ MFI_TEST(a_scope_waited_for_can_be_used_again)
 
 /* ---- open and close ----------------------------------------------------- */
 
+/*
+ * Its last child fails, or its deadline strikes, while it closes: the scopes
+ * around it have nothing to do with that.
+ */
+static int fails_at_the_end(void *arg)
+{
+    uint32_t seed = 23;
+    MF_SCOPE(around);
+
+    (void)arg;
+    for (int i = 0; i < MFI_ROUNDS(10000); i++) {
+        mf_deadline at = mf_after(1 + (mf_ns)chance(&seed, 8000));
+        mf_scope s;
+        int rc;
+
+        if (i % 2 == 0) {
+            EXPECT_EQ(mf_scope_open(&s, NULL), 0);
+            EXPECT_EQ(mf_go(&s, returns_arg, NUMBER(-EIO)), 0);
+            spin(chance(&seed, 3000));
+            EXPECT_EQ(mf_scope_close(&s), -EIO);
+        } else {
+            EXPECT_EQ(mf_scope_open(&s, MF_SCOPE_OPTIONS(.deadline = at)), 0);
+            spin(chance(&seed, 3000));
+            rc = mf_scope_close(&s);
+            EXPECT_EQ(rc, 0); /* nobody's work was cut */
+        }
+        EXPECT_EQ(mf_cancelled(), 0);
+        EXPECT_EQ(mf_yield(), 0);
+    }
+    return mf_scope_close(&around);
+}
+
+MFI_TEST(a_cancel_at_the_end_of_a_scope_leaves_those_around_it_alone)
+{
+    EXPECT_EQ(run_on(1, fails_at_the_end, NULL), 0);
+    EXPECT_EQ(run_on(2, fails_at_the_end, NULL), 0);
+    EXPECT_EQ(mf_start(MF_OPTIONS(.workers = 2)), 0);
+    EXPECT_EQ(fails_at_the_end(NULL), 0); /* a plain thread */
+    EXPECT_EQ(mf_stop(MF_NEVER), 0);
+}
+
 static int out_of_order(void *arg)
 {
     mf_scope a, b;
