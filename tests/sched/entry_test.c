@@ -52,6 +52,8 @@ static int serves(void *arg)
     return n;
 }
 
+static int accepted;
+
 static int fill_with_early(mf_scope *s)
 {
     char big[200] = {0};
@@ -61,8 +63,26 @@ static int fill_with_early(mf_scope *s)
 
         if (rc < 0)
             return rc;
+        accepted++;
     }
     return 0;
+}
+
+/*
+ * False if a stack is missing: another worker may still have given back those
+ * of the tasks that have just ended to its own cache only.
+ */
+static bool fifty_run(void)
+{
+    mf_scope s;
+    int rc = 0;
+
+    EXPECT_EQ(mf_scope_open(&s, MF_SCOPE_OPTIONS(.mode = MF_WAIT_ALL)), 0);
+    for (int i = 0; i < 50; i++)
+        EXPECT_EQ(mf_go(&s, waits_for_the_gate, NULL), 0);
+    rc = mf_scope_close(&s);
+    EXPECT(rc == 0 || rc == -ENOMEM);
+    return rc == 0;
 }
 
 static int runs_out_of_stacks(void *arg)
@@ -73,7 +93,7 @@ static int runs_out_of_stacks(void *arg)
     mf_scope s;
 
     (void)arg;
-    started = gate = serving = 0;
+    started = gate = serving = accepted = 0;
     EXPECT_EQ(pipe(ends), 0);
     EXPECT_EQ(mf_spawn(&all, serves, &ends[0], NULL, &server), 0);
     WAIT_UNTIL(serving);
@@ -95,14 +115,9 @@ static int runs_out_of_stacks(void *arg)
     EXPECT_EQ(write(ends[1], "abc", 3), 3); /* the server goes on */
     gate = 1;
     EXPECT_EQ(mf_scope_close(&s), -ENOMEM); /* late's */
-    EXPECT_GT(started, 50);
+    EXPECT_EQ(started, accepted);
     /* Stacks were given back: it works again, still with little memory. */
-    started = 0;
-    EXPECT_EQ(mf_scope_open(&s, NULL), 0);
-    for (int i = 0; i < 50; i++)
-        EXPECT_EQ(mf_go(&s, waits_for_the_gate, NULL), 0);
-    EXPECT_EQ(mf_scope_close(&s), 0);
-    EXPECT_EQ(started, 50);
+    WAIT_UNTIL(fifty_run());
     limit_memory(RLIM_INFINITY);
     EXPECT_EQ(mf_close(ends[1]), 0);
     EXPECT_EQ(mf_join(server, &rc, MF_NEVER), 0);
