@@ -59,15 +59,21 @@ void mfi_poller_done(struct poller *p)
     *p = (struct poller){.epfd = -1, .bell = -1, .alarm = -1};
 }
 
-/* An adopted fd may have been closed and reused where we could not see it. */
+/*
+ * An adopted fd may have been closed and reused where we could not see it.
+ * Others do the same at this moment, and who took `home` may not have come to
+ * its own ADD yet: between our MOD and our ADD the registration can appear.
+ */
 static int rearm(struct poller *p, int fd, struct fdrec *rec)
 {
-    int rc = mfi_epoll_ctl(p->epfd, EPOLL_CTL_MOD, fd, ALL_EDGES,
-                           mfi_fd_data(fd, rec));
+    uint64_t data = mfi_fd_data(fd, rec);
+    int rc;
 
-    if (rc == -ENOENT)
-        rc = mfi_epoll_ctl(p->epfd, EPOLL_CTL_ADD, fd, ALL_EDGES,
-                           mfi_fd_data(fd, rec));
+    while ((rc = mfi_epoll_ctl(p->epfd, EPOLL_CTL_MOD, fd, ALL_EDGES, data)) ==
+               -ENOENT &&
+           (rc = mfi_epoll_ctl(p->epfd, EPOLL_CTL_ADD, fd, ALL_EDGES, data)) ==
+               -EEXIST)
+        ;
     return rc;
 }
 

@@ -183,3 +183,60 @@ MFI_TEST(what_epoll_refuses_is_eperm_or_rearmed)
     get_up(&s);
     mfi_poller_done(&p);
 }
+
+enum { WATCHERS = 2, FIRSTS = 60000 / KIT_SLOW };
+
+/* One adopted fd after another, each first watched by all at once. */
+struct firsts {
+    struct poller *p;
+    struct fdrec *_Atomic rec; /* of the round */
+    _Atomic uint32_t arrived;
+    int fd;
+};
+
+static void *watch_each(void *arg)
+{
+    struct firsts *f = arg;
+
+    for (uint32_t round = 0; round < FIRSTS; round++) {
+        /* The main thread is the first to arrive in each. */
+        uint32_t turn = round * (WATCHERS + 1) + 1;
+
+        for (int i = 0; mfi_load_acq(&f->arrived) < turn; i++)
+            if (i % 1000 == 999)
+                sched_yield();
+            else
+                mfi_cpu_relax(); /* both get there at once, on two CPUs */
+        EXPECT_EQ(mfi_poller_watch(f->p, f->fd, mfi_load_acq(&f->rec)), 0);
+        mfi_add_acqrel(&f->arrived, 1u);
+    }
+    return NULL;
+}
+
+MFI_TEST_T(an_adopted_fd_may_be_watched_first_by_many_at_once, 30)
+{
+    pthread_t threads[WATCHERS];
+    struct fdrec *rec = NULL;
+    struct poller p;
+    struct firsts f = {.p = &p};
+    int ends[2];
+
+    EXPECT_EQ(mfi_poller_init(&p, 0), 0);
+    for (int i = 0; i < WATCHERS; i++)
+        EXPECT_EQ(pthread_create(&threads[i], NULL, watch_each, &f), 0);
+    for (uint32_t round = 1; round <= FIRSTS; round++) {
+        EXPECT_EQ(pipe(ends), 0);
+        f.fd = ends[0];
+        EXPECT_EQ(mfi_fd_get(ends[0], &rec), 0);
+        mfi_store_rel(&f.rec, rec);
+        mfi_add_acqrel(&f.arrived, 1u);
+        while (mfi_load_acq(&f.arrived) < round * (WATCHERS + 1))
+            sched_yield();
+        mfi_fd_put(rec, ends[0]);
+        EXPECT_EQ(mf_close(ends[0]), 0);
+        EXPECT_EQ(close(ends[1]), 0);
+    }
+    for (int i = 0; i < WATCHERS; i++)
+        EXPECT_EQ(pthread_join(threads[i], NULL), 0);
+    mfi_poller_done(&p);
+}
