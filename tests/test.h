@@ -88,10 +88,20 @@ struct mfi_test {
 #define MFI_ROUNDS(n)      (MFI_TEST_SIM ? MFI_SIM_ROUNDS_((n) / 200 + 1) : (n))
 #define MFI_SIM_ROUNDS_(n) ((n) < 25 ? (n) : 25)
 
+/* Under which seed this is simulated; 0: it is not. */
+uint32_t mfi_test_seed(void);
+
 #define EXPECT(cond)                               \
  do {                                              \
   if (!(cond))                                     \
    mfi_test_fail(__FILE__, __LINE__, "%s", #cond); \
+ } while (0)
+
+/* What chance brings about in thousands of rounds: few are simulated. */
+#define EXPECT_BY_CHANCE(cond) \
+ do {                          \
+  if (!MFI_TEST_SIM)           \
+   EXPECT(cond);               \
  } while (0)
 
 /* For anything that fits a long long: integers, enums, pointers. */

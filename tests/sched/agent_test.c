@@ -282,8 +282,8 @@ MFI_TEST(ready_deadline_and_cancel_race_for_a_thread)
         EXPECT_EQ(mf_scope_close(&s), 0);
         EXPECT_EQ(mf_yield(), 0);
     }
-    for (int i = 0; i < 3 && !MFI_TEST_SIM; i++)
-        EXPECT_GT(outcomes[i], 0);
+    for (int i = 0; i < 3; i++)
+        EXPECT_BY_CHANCE(outcomes[i] > 0);
     stop();
 }
 

@@ -42,7 +42,8 @@ static struct {
     uint32_t window; /* PCT: k, as price */
     uint32_t depth;  /* PCT: changes in a window */
     uint32_t leaps;  /* at one in so many choices; 0: never */
-    uint32_t rate;   /* ns in a price of WEIGHT */
+    uint32_t relax_log2;
+    uint32_t rate; /* ns in a price of WEIGHT */
     enum picks picks;
     int costs;
     uint32_t used, ran; /* PCT: of the window; by the current thread */
@@ -100,6 +101,12 @@ bool mfi_sim_spread(void)
 bool sim_leap_due(void)
 {
     return plan.leaps != 0 && sim_random(plan.leaps) == 0;
+}
+
+/* Short as a rule, and long enough for a loop of them to get somewhere. */
+mf_ns sim_relax_span(void)
+{
+    return 1 + sim_random(1u << sim_random(plan.relax_log2));
 }
 
 bool sim_spurious_due(void)
@@ -249,6 +256,7 @@ void sim_plan(uint64_t seed)
     plan.mean = WEIGHT << sim_random(6);
     plan.window = WEIGHT << (2 + sim_random(7));
     plan.depth = 1 + sim_random(CHANGES_MOST);
+    plan.relax_log2 = 13 + 2 * sim_random(3);
     plan.rate = 1u << 2 * sim_random(4);
     cost = (int)sim_random(2) + (about_sched ? 0 : 2);
     plan.costs = cost;

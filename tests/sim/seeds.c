@@ -28,6 +28,11 @@ struct shared { /* with the children */
 static struct shared *shared;
 static uint64_t seed;
 
+uint32_t mfi_test_seed(void)
+{
+    return (uint32_t)seed;
+}
+
 void mfi_sim_child_begins(void)
 {
     sim_begin(seed, &shared->hash);
@@ -90,6 +95,7 @@ int mfi_sim_seeds(const struct mfi_test *test, mfi_sim_once *once, bool forks,
         snprintf(why, len, "MF_SIM_SEED is a number, MF_SIM_SEEDS is from-to");
         return 1;
     }
+    sim_prepare();
     shared->choices = 0;
     seed = first;
     if (!forks)

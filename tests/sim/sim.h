@@ -73,7 +73,6 @@ struct sim {
     struct sim_thread threads[SIM_THREADS];
     int nr_threads; /* slots used so far */
     int nr_alive;
-    uint32_t idle_relaxes; /* in a row, with nobody woken */
     bool trace;
 };
 extern struct sim sim;
@@ -100,10 +99,14 @@ void sim_draw_far(void); /* there is one thread only */
 /* t is ready now: if it ranks above the current one, the choice is due. */
 void sim_hurry(const struct sim_thread *t);
 
-bool sim_leap_due(void); /* let time leap to the next event, if it is near */
+bool sim_leap_due(void);    /* let time leap to the next event, if it is near */
+mf_ns sim_relax_span(void); /* what it takes to ask for others */
 bool sim_spurious_due(void); /* let a futex wake for nothing */
 
 /* ---- threads.c ---------------------------------------------------------- */
+
+/* In the parent: what every child would do again. */
+void sim_prepare(void);
 
 void sim_begin(uint64_t seed, uint64_t *hash);
 void sim_end(void);

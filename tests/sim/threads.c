@@ -22,6 +22,7 @@
 #include "sim.h"
 
 #include <errno.h>
+#include <execinfo.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,12 +38,13 @@ enum {
     STACK_GUARD = 65536,
     CHOICES_MOST = 10 * 1000 * 1000,
     LOOK_EVERY = 64,       /* choices, at fds, while there are ready threads */
-    RELAX_MOST_LOG2 = 15,  /* 2^that ns */
+    QUIET_LEAP = 16,       /* one in so many relaxes */
     OUTSIDE_PATIENCE = 500 /* ms of the real clock */
 };
 
 /* Waits of tests that are longer are not meant to end but for a bug. */
 static const mf_ns leap_most = MF_MSEC(10);
+static const mf_ns quiet_leap_most = MF_MSEC(100);
 
 struct sim sim;
 
@@ -215,6 +217,15 @@ static void leap_to(mf_ns at)
         sim.now = at;
 }
 
+/* To the next deadline, unless it is far. */
+static void leap(mf_ns most)
+{
+    mf_ns at = next_deadline();
+
+    if (at != MFI_FAR && at - sim.now < most)
+        leap_to(at);
+}
+
 /* Nobody is ready: let something happen. False: nothing can. */
 static bool let_happen(void)
 {
@@ -247,12 +258,8 @@ static void run_next(bool away, const char *why, const void *where)
 
     if (++sim.choices > CHOICES_MOST)
         give_up("too many choices: it goes round and round");
-    if (sim_leap_due()) {
-        mf_ns at = next_deadline();
-
-        if (at != MFI_FAR && at - sim.now < leap_most)
-            leap_to(at);
-    }
+    if (sim_leap_due())
+        leap(leap_most);
     if (next_event() <= sim.now)
         strike();
     if (sim.choices % LOOK_EVERY == 0 && sim.real_fds)
@@ -280,18 +287,35 @@ void mfi_sim_choose(void)
     run_next(false, "stopped", __builtin_return_address(0));
 }
 
-/*
- * Time goes faster and faster while all that happens is that somebody asks for
- * others: it may be time they are waiting for.
- */
+/* Nobody but the current thread, and no task but its own, can go on now. */
+static bool quiet(void)
+{
+    for (int i = 0; i < sim.nr_threads; i++)
+        if (sim.threads[i].state == SIM_READY && &sim.threads[i] != sim.current)
+            return false;
+    if (atomic_load(&mfi_sched.up) == 0)
+        return true;
+    for (int i = 0; i < mfi_sched.nr_workers; i++) {
+        struct worker *w = atomic_load(&mfi_sched.workers[i]);
+
+        if (w->slot != NULL || w->young != NULL ||
+            atomic_load(&w->q.fresh_n) != 0 ||
+            atomic_load(&w->q.pinned_n) != 0 ||
+            atomic_load(&w->q.tail) != (uint32_t)atomic_load(&w->q.head))
+            return false;
+    }
+    return atomic_load(&mfi_sched.inject.n) == 0;
+}
+
+/* Time passes: it may be time that whoever asks for others waits for. */
 void mfi_sim_relax(void)
 {
     if (!sim.on)
         return;
     sim_settle();
-    if (sim.idle_relaxes < 2 * RELAX_MOST_LOG2)
-        sim.idle_relaxes++;
-    sim.now += 1 + sim_random(1u << sim.idle_relaxes / 2);
+    sim.now += sim_relax_span();
+    if (quiet() && sim_random(QUIET_LEAP) == 0)
+        leap(quiet_leap_most);
     sim.current->rank = sim_rank_last();
     run_next(false, "relaxed", __builtin_return_address(0));
 }
@@ -317,7 +341,6 @@ void sim_ready(struct sim_thread *t, int result)
     t->state = SIM_READY;
     t->at = MFI_FAR;
     t->result = result;
-    sim.idle_relaxes = 0;
     sim_mix((uint64_t)index_of(t) << 32 ^ (uint64_t)result);
     sim_hurry(t);
 }
@@ -346,33 +369,46 @@ static void thread_main(void *from)
     sim_thread_exit(sim.current->fn(sim.current->arg));
 }
 
-static bool make_stack(struct sim_thread *t)
+/* NULL: no memory. */
+static char *map_stack(void)
 {
     void *p = mmap(NULL, STACK_GUARD + STACK_LEN, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (p == MAP_FAILED)
-        return false;
+        return NULL;
     if (mprotect(p, STACK_GUARD, PROT_NONE) < 0) {
         munmap(p, STACK_GUARD + STACK_LEN);
-        return false;
+        return NULL;
     }
-    t->stack = (char *)p + STACK_GUARD;
-    t->stack_len = STACK_LEN;
-    return true;
+    return (char *)p + STACK_GUARD;
+}
+
+static char *spare[4]; /* mapped before the fork */
+static int nr_spare;
+
+void sim_prepare(void)
+{
+    void *frame;
+
+    while (nr_spare < (int)(sizeof spare / sizeof spare[0]) &&
+           (spare[nr_spare] = map_stack()) != NULL)
+        nr_spare++;
+    (void)backtrace(&frame, 1); /* loads what it needs, once for all */
 }
 
 struct sim_thread *sim_thread_start(void *(*fn)(void *arg), void *arg)
 {
     struct sim_thread *t = NULL;
-    char *stack;
+    char *stack = NULL;
 
     for (int i = 1; i < SIM_THREADS && t == NULL; i++)
         if (sim.threads[i].state == SIM_FREE)
             t = &sim.threads[i];
-    if (t == NULL || (t->stack == NULL && !make_stack(t)))
+    if (t != NULL && (stack = t->stack) == NULL)
+        stack = nr_spare > 0 ? spare[--nr_spare] : map_stack();
+    if (stack == NULL)
         return NULL;
-    stack = t->stack;
     mfi_asan_unpoison(stack, STACK_LEN); /* frames never returned from */
     *t = (struct sim_thread){.state = SIM_READY,
                              .at = MFI_FAR,
@@ -420,6 +456,7 @@ void sim_begin(uint64_t seed, uint64_t *hash)
                        /* NOLINTNEXTLINE(concurrency-mt-unsafe) */
                        .trace = getenv("MF_SIM_TRACE") != NULL};
     *t = (struct sim_thread){.state = SIM_READY, .at = MFI_FAR};
+    setenv("MF_BACKEND", "epoll", 1); /* whoever asks: the same run */
     memcpy(t->name, "first", sizeof "first");
     *hash = seed;
     sim_plan(seed);

@@ -218,7 +218,7 @@ static int meets_deadline(void *arg)
         EXPECT(rc == 1 ? m.rc == 0 : rc == -ETIMEDOUT && m.rc == rc);
         passed += rc == 1;
     }
-    EXPECT_GT(passed, 0);
+    EXPECT_BY_CHANCE(passed > 0);
     return 0;
 }
 
@@ -285,7 +285,7 @@ static int meets_cancel(void *arg)
         EXPECT(rc == 1 ? m.rc == 0 : m.rc == -ECANCELED);
         passed += rc == 1;
     }
-    EXPECT_GT(passed, 0);
+    EXPECT_BY_CHANCE(passed > 0);
     return 0;
 }
 

@@ -138,7 +138,7 @@ static void storm(enum mix mix, int workers, size_t capacity)
         actors[i] = (struct actor){s, i, 77u + (uint32_t)i * 7919u};
     crowd(mix, workers, act, actors, sizeof actors[0], SENDERS + RECEIVERS);
     EXPECT_EQ(s->sent, s->received);
-    EXPECT_GT(s->sent, 0);
+    EXPECT_BY_CHANCE(s->sent > 0);
     for (int i = 0; i < SENDERS; i++)
         for (int k = 0; k < EACH; k++)
             EXPECT_EQ(s->seen[i][k], s->went[i][k]);

@@ -597,7 +597,8 @@ MFI_TEST(a_broadcast_is_for_all_who_waited_and_no_others)
 struct race {
     struct room r;
     _Atomic uint32_t seeds;
-    int signals; /* under r.m */
+    int signals;         /* under r.m */
+    _Atomic bool inside; /* whoever locks r.m now finds the third waiting */
 };
 
 /* No spurious wake-up: never more waits have ended than signals were given. */
@@ -627,6 +628,7 @@ static int through_a_shield(void *arg)
     int rc = -1;
 
     mf_mutex_hold(&r->r.m);
+    mfi_store_rel(&r->inside, true);
     MF_SHIELD(mf_after(1 + (mf_ns)chance(&seed, 32768)))
     rc = mf_cond_wait(&r->r.c, &r->r.m, MF_NEVER);
     return ends(r, rc);
@@ -655,9 +657,12 @@ static int race(void *arg)
         int got;
 
         r.signals = r.r.passed = 0;
+        mfi_store_rel(&r.inside, false);
         crew_open(&c);
         start(&c, &m[0], i % 8 == 0, in_a_hurry, &r);
-        start_asleep(&c, &m[1], i % 8 == 4, through_a_shield, &r);
+        start(&c, &m[1], i % 8 == 4, through_a_shield, &r);
+        while (!mfi_load_acq(&r.inside))
+            breathe();
         start(&c, &m[2], false, in_a_hurry, &r);
         for (int k = i % 3; k > 0; k--)
             breathe();

@@ -28,6 +28,7 @@ static int cancelled_poll(void *arg)
     mf_cevent ev;
     mf_scope s;
     mf_cqueue q;
+    int rc;
 
     (void)arg;
     EXPECT_EQ(mf_scope_open(&s, NULL), 0);
@@ -35,7 +36,10 @@ static int cancelled_poll(void *arg)
     add(&b, &q, is_cancelled, &j[0], 0);
     await_arm(&b, 0);
     EXPECT_EQ(mf_go(&s, cancels, &s), 0);
-    EXPECT_EQ(mf_cqueue_poll(&q, &ev, late()), -ECANCELED);
+    rc = mf_cqueue_poll(&q, &ev, late());
+    if (rc == 1) /* the arm was told first, and has ended */
+        rc = mf_cqueue_poll(&q, &ev, late());
+    EXPECT_EQ(rc, -ECANCELED);
     EXPECT_EQ(mf_cqueue_poll(&q, &ev, MF_NOW), -ECANCELED); /* on entry too */
     j[1] = (struct job){&b, 1};
     EXPECT_EQ(mf_cqueue_add(&q, 1, sends_once, &j[1], NULL), -ECANCELED);

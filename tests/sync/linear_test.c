@@ -13,11 +13,11 @@ MFI_TEST(channels_are_linearizable)
 
     st = tour(st, PLAYS, MF_MSEC(SPAN));
     for (int kind = SEND; kind <= RECV; kind++) {
-        EXPECT_GT(st.done[kind], 0);
-        EXPECT_GT(st.timed_out[kind], 0);
+        EXPECT_BY_CHANCE(st.done[kind] > 0);
+        EXPECT_BY_CHANCE(st.timed_out[kind] > 0);
     }
-    EXPECT_GT(st.refused[SEND], 0);
-    EXPECT_GT(st.refused[CLOSE], 0);
+    EXPECT_BY_CHANCE(st.refused[SEND] > 0);
+    EXPECT_BY_CHANCE(st.refused[CLOSE] > 0);
 }
 
 MFI_TEST(mutexes_are_linearizable)
@@ -25,12 +25,12 @@ MFI_TEST(mutexes_are_linearizable)
     struct stage st = {.plan = plan_mutex, .call = call_mutex};
 
     st = tour(st, PLAYS, MF_MSEC(SPAN));
-    EXPECT_GT(st.done[LOCK], 0);
-    EXPECT_GT(st.done[HOLD], 0);
-    EXPECT_GT(st.timed_out[LOCK], 0);
-    EXPECT_GT(st.refused[LOCK], 0);
-    EXPECT_GT(st.refused[UNLOCK], 0);
-    EXPECT_GT(st.told, 0);
+    EXPECT_BY_CHANCE(st.done[LOCK] > 0);
+    EXPECT_BY_CHANCE(st.done[HOLD] > 0);
+    EXPECT_BY_CHANCE(st.timed_out[LOCK] > 0);
+    EXPECT_BY_CHANCE(st.refused[LOCK] > 0);
+    EXPECT_BY_CHANCE(st.refused[UNLOCK] > 0);
+    EXPECT_BY_CHANCE(st.told > 0);
 }
 
 MFI_TEST(selects_on_two_channels_are_linearizable)
@@ -39,8 +39,8 @@ MFI_TEST(selects_on_two_channels_are_linearizable)
 
     st = tour(st, PLAYS, MF_MSEC(SPAN));
     for (int kind = TWO_SEND; kind <= TWO_PICK; kind++) {
-        EXPECT_GT(st.done[kind], 0);
-        EXPECT_GT(st.timed_out[kind], 0);
+        EXPECT_BY_CHANCE(st.done[kind] > 0);
+        EXPECT_BY_CHANCE(st.timed_out[kind] > 0);
     }
 }
 
@@ -50,8 +50,8 @@ MFI_TEST(rwlocks_are_linearizable)
 
     st = tour(st, PLAYS, MF_MSEC(SPAN));
     for (int kind = READ; kind <= WRITE; kind++) {
-        EXPECT_GT(st.done[kind], 0);
-        EXPECT_GT(st.timed_out[kind], 0);
+        EXPECT_BY_CHANCE(st.done[kind] > 0);
+        EXPECT_BY_CHANCE(st.timed_out[kind] > 0);
     }
 }
 
@@ -60,9 +60,9 @@ MFI_TEST(semaphores_are_linearizable)
     struct stage st = {.plan = plan_sem, .call = call_sem};
 
     st = tour(st, PLAYS, MF_MSEC(SPAN));
-    EXPECT_GT(st.done[WAIT], 0);
-    EXPECT_GT(st.timed_out[WAIT], 0);
-    EXPECT_GT(st.done[POST], 0);
+    EXPECT_BY_CHANCE(st.done[WAIT] > 0);
+    EXPECT_BY_CHANCE(st.timed_out[WAIT] > 0);
+    EXPECT_BY_CHANCE(st.done[POST] > 0);
 }
 
 /* ---- and broken ones are found out --------------------------------------- */
@@ -118,6 +118,7 @@ static void expect_found(struct stage st)
 
 MFI_TEST(broken_objects_are_found_out)
 {
+    MFI_SIM_SKIP("by the many plays of a real run");
     expect_found(
         (struct stage){.plan = plan_racy_lock, .call = call_racy_lock});
     expect_found((struct stage){.plan = plan_chan, .call = call_leaky_chan});

@@ -229,7 +229,7 @@ static int race(void *arg)
         EXPECT_EQ(mf_parker_park(&r.p, MF_NOW), m.rc == 0 ? -ETIMEDOUT : 0);
         got += m.rc == 0;
     }
-    EXPECT_GT(got, 0);
+    EXPECT_BY_CHANCE(got > 0);
     return 0;
 }
 

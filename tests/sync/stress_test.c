@@ -255,6 +255,24 @@ static void count_tokens(struct town *t)
     EXPECT_EQ(n, TOKENS);
 }
 
+enum { SIMULATED = 1500 }; /* operations in a round; else it is time */
+
+static void while_they_live(struct town *t, mf_scope *s)
+{
+    uint64_t n = 0;
+
+    if (!MFI_TEST_SIM) {
+        EXPECT_EQ(mf_scope_wait(s, mf_after(MF_MSEC(250))), -ETIMEDOUT);
+        return;
+    }
+    while (n < SIMULATED) {
+        EXPECT_EQ(mf_sleep(MF_USEC(1)), 0);
+        n = 0;
+        for (int i = 0; i < OPS; i++)
+            n += mfi_load_acq(&t->done[i]);
+    }
+}
+
 static void a_round(int workers, uint32_t seed)
 {
     static const size_t caps[CHANNELS] = {0, 1, 8, MF_UNBOUNDED};
@@ -279,7 +297,7 @@ static void a_round(int workers, uint32_t seed)
         visits[i] = (struct one){live, &actors[ACTORS + i]};
         EXPECT_EQ(pthread_create(&threads[i], NULL, one_thread, &visits[i]), 0);
     }
-    EXPECT_EQ(mf_scope_wait(&s, mf_after(MF_MSEC(250))), -ETIMEDOUT);
+    while_they_live(&t, &s);
     if (seed % 2 == 0)
         mf_scope_cancel(&s); /* at once, wherever they are */
     mfi_store_rel(&t.over, true);
@@ -291,7 +309,7 @@ static void a_round(int workers, uint32_t seed)
     EXPECT(t.a == t.b && t.x == t.y);
     EXPECT_EQ(mf_sem_value(&t.sem), PERMITS);
     for (int i = 0; i < OPS; i++)
-        EXPECT_GT(t.done[i], 0);
+        EXPECT_BY_CHANCE(t.done[i] > 0);
 }
 
 static long seconds(void)
@@ -304,8 +322,8 @@ static long seconds(void)
 
 MFI_TEST_T(a_town_keeps_its_books, 1500)
 {
-    mf_ns end = mf_now() + MF_SEC(seconds());
+    mf_ns end = mf_now() + (MFI_TEST_SIM ? 1 : MF_SEC(seconds()));
 
-    for (uint32_t round = 1; mf_now() < end; round++)
+    for (uint32_t round = 1 + mfi_test_seed(); mf_now() < end; round++)
         a_round(1 + (int)(round % 4), round);
 }

@@ -306,7 +306,7 @@ static int many(void *arg)
     EXPECT_EQ(mf_scope_close(&s), 0);
     for (int i = 0; i < THREADS; i++)
         EXPECT_EQ(pthread_join(thread[i], NULL), 0);
-    EXPECT_GT(mfi_load_acq(&v.woken), 0);
+    EXPECT_BY_CHANCE(mfi_load_acq(&v.woken) > 0);
     mf_watch_unref(v.w);
     return 0;
 }
