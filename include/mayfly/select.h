@@ -92,7 +92,7 @@ mf_case mf_on_call(mf_fn *fn, void *arg); /* res fn's */
  * fires once per loop, so it cannot make the loop spin.
  */
 typedef struct mf_selector {
-    mf_case cases[MF_SELECT_MAX];
+    mf_case cases[MF_SELECT_MAX + 1]; /* the last: of those too many */
     int ids[MF_SELECT_MAX];
     int *rc;
     mf_deadline deadline;
@@ -102,24 +102,19 @@ typedef struct mf_selector {
         int64_t at;
     } spent[MF_SELECT_MAX];
 } mf_selector;
-void mf_selector_init_(mf_selector *s, int *rc, mf_deadline deadline, int loop);
-int mf_selector_step_(mf_selector *s);                   /* 1: run the block */
-int mf_selector_add_(mf_selector *s, int id, mf_case c); /* returns 0 */
-MF_INLINE_ mf_selector mf_selector_(int *rc, mf_deadline deadline, int loop)
-{
-    mf_selector s;
-    mf_selector_init_(&s, rc, deadline, loop);
-    return s;
-}
-#define MF_SELECT(rc, deadline)                                                \
-    for (mf_selector mf_sel_ = mf_selector_(&(rc), (deadline), 0);             \
-         mf_selector_step_(&mf_sel_);)
-#define MF_LOOP_SELECT(rc, deadline)                                           \
-    for (mf_selector mf_sel_ = mf_selector_(&(rc), (deadline), 1);             \
-         mf_selector_step_(&mf_sel_);)
+mf_selector *mf_selector_init_(mf_selector *s, int *rc, mf_deadline deadline,
+                               int loop);    /* returns s */
+int mf_selector_step_(mf_selector *s);       /* 1: run the block */
+mf_case *mf_selector_add_(mf_selector *s, int id); /* where the case goes */
+#define MF_SELECT_(rc, deadline, loop)                                         \
+    for (mf_selector mf_sel_, *mf_sel_at_ = mf_selector_init_(                 \
+                                  &mf_sel_, &(rc), (deadline), (loop));        \
+         mf_selector_step_(mf_sel_at_);)
+#define MF_SELECT(rc, deadline) MF_SELECT_(rc, deadline, 0)
+#define MF_LOOP_SELECT(rc, deadline) MF_SELECT_(rc, deadline, 1)
 #define MF_CASE(c) MF_CASE_(__COUNTER__ + 1, c)
 #define MF_CASE_(id, c)                                                        \
-    if (mf_sel_.state == 1 ? mf_selector_add_(&mf_sel_, (id), (c))             \
+    if (mf_sel_.state == 1 ? (*mf_selector_add_(&mf_sel_, (id)) = (c), 0)      \
                            : mf_sel_.won == (id))
 #define MF_ELSE if (mf_sel_.state == 2 && mf_sel_.won == 0)
 

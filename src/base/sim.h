@@ -70,11 +70,12 @@ static inline void mfi_sim_after(const int *begun)
 # define MFI_SIM_CHANGES(x)  MFI_SIM_NAMED(x, __COUNTER__)
 # define MFI_SIM_NAMED(x, n) MFI_SIM_SCOPE(x, n)
 /* clang-format off */
-# define MFI_SIM_SCOPE(x, n)                                            \
-  (__extension__({                                                      \
-    __attribute__((__cleanup__(mfi_sim_after))) int mfi_sim_##n##_ = 0; \
-    mfi_sim_point(SIM_WRITE);                                           \
-    (x);                                                                \
+# define MFI_SIM_SCOPE(x, n)                                         \
+  (__extension__({                                                   \
+    __attribute__((__cleanup__(mfi_sim_after), __unused__)) int      \
+        mfi_sim_##n##_ = 0;                                          \
+    mfi_sim_point(SIM_WRITE);                                        \
+    (x);                                                             \
   }))
 /* clang-format on */
 

@@ -8,6 +8,7 @@
 #include "os/io.h"
 #include "os/map.h"
 #include "poll/batch.h"
+#include "poll/poller.h"
 
 struct fdrec *_Atomic mfi_fd_chunks[FD_CHUNKS];
 
@@ -229,11 +230,14 @@ int mfi_fd_finish(struct fdrec *rec, int fd)
     mfi_assert(mfi_load_rlx(&rec->nwait) == 0);
     mfi_store_rlx(&rec->gen, mfi_load_rlx(&rec->gen) + 1);
     bits = mfi_load_rlx(&rec->bits);
-    if ((bits & FD_KEEP) == 0)
+    if ((bits & FD_KEEP) == 0) {
         rc = mfi_os_close(fd);
-    else if ((bits & FD_SET_NONBLOCK) != 0 &&
-             (flags = mfi_os_fcntl(fd, F_GETFL, 0)) >= 0)
-        mfi_os_fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    } else {
+        mfi_poller_forget(rec, fd);
+        if ((bits & FD_SET_NONBLOCK) != 0 &&
+            (flags = mfi_os_fcntl(fd, F_GETFL, 0)) >= 0)
+            mfi_os_fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    }
     mfi_and_acqrel(&rec->ref, ~(uint32_t)FD_REF_BUSY);
     return rc;
 }

@@ -103,6 +103,19 @@ int mfi_poller_watch(struct poller *p, int fd, struct fdrec *rec)
     return 0;
 }
 
+/*
+ * Whoever took `home` has been out of its calls since the last reference was
+ * dropped, so the registration is there, unless the file was closed elsewhere:
+ * then the kernel has dropped it, or says ENOENT for another file's number.
+ */
+void mfi_poller_forget(struct fdrec *rec, int fd)
+{
+    uint16_t home = mfi_load_acq(&rec->home);
+
+    if (home != 0)
+        (void)mfi_epoll_ctl(pollers[home - 1]->epfd, EPOLL_CTL_DEL, fd, 0, 0);
+}
+
 int mfi_poller_poll(struct poller *p, struct epoll_event *buf, int n,
                     int timeout_ms, struct wake_list *woken,
                     struct batch *batch)

@@ -59,6 +59,10 @@ int mfi_poller_poll(struct poller *p, struct epoll_event *buf, int n,
 /* Wake the sleeper. Context: any, signal handlers included. */
 void mfi_poller_ring(struct poller *p);
 
+/* fd stays open and is ours no more: out of the set it is in. Its record is
+   BUSY. */
+void mfi_poller_forget(struct fdrec *rec, int fd);
+
 /* Before sleeping: be woken at `at` (MFI_FAR: by no clock). Owner only. */
 void mfi_poller_alarm(struct poller *p, mf_ns at);
 

@@ -17,13 +17,15 @@
 
 enum { BEGIN, COLLECT, DISPATCH };
 
-void mf_selector_init_(mf_selector *s, int *rc, mf_deadline deadline, int loop)
+mf_selector *mf_selector_init_(mf_selector *s, int *rc, mf_deadline deadline,
+                               int loop)
 {
     s->rc = rc;
     s->deadline = deadline;
     s->loop = loop;
     s->n = s->won = s->nspent = 0;
     s->state = BEGIN;
+    return s;
 }
 
 /* What case c is about, as a number. */
@@ -57,18 +59,23 @@ static void mark_spent(mf_selector *s, int id, const mf_case *c)
     s->nspent += i == s->nspent;
 }
 
-int mf_selector_add_(mf_selector *s, int id, mf_case c)
+/* A case is written where it will be used: it is made once and copied once. */
+mf_case *mf_selector_add_(mf_selector *s, int id)
 {
     if (s->n >= MF_SELECT_MAX) {
         s->n = MF_SELECT_MAX + 1;
-        return 0;
+        return &s->cases[MF_SELECT_MAX];
     }
     s->ids[s->n] = id;
-    s->cases[s->n] = c;
-    if (s->loop && is_spent(s, id, &c))
-        s->cases[s->n].op = MF_OP_NONE;
-    s->n++;
-    return 0;
+    return &s->cases[s->n++];
+}
+
+/* Cases of a loop that have said their last word wait no more. */
+static void strike_out_spent(mf_selector *s)
+{
+    for (int i = 0; i < s->n; i++)
+        if (is_spent(s, s->ids[i], &s->cases[i]))
+            s->cases[i].op = MF_OP_NONE;
 }
 
 /* Can any of them still fire? */
@@ -95,13 +102,16 @@ static int wait(mf_selector *s)
 
     s->won = 0;
     s->state = DISPATCH;
-    if (s->n > MF_SELECT_MAX || !all_valid(s)) {
+    if (s->n > MF_SELECT_MAX || (s->loop && !all_valid(s))) {
         *s->rc = -EINVAL;
         return 1;
     }
-    if (s->loop && !any_left(s)) {
-        *s->rc = 0;
-        return 0;
+    if (s->loop) {
+        strike_out_spent(s);
+        if (!any_left(s)) {
+            *s->rc = 0;
+            return 0;
+        }
     }
     i = mf_select(s->cases, s->n, s->deadline);
     if (i < 0) {

@@ -45,6 +45,40 @@ MFI_TEST(release_gives_the_flags_back)
     in_both(flags_come_back, NULL);
 }
 
+/* In how many workers' sets it is. (The edge is the test's from now on.) */
+static int registered(int fd)
+{
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
+    int n = 0;
+
+    for (int i = 0; i < mfi_sched.nr_workers; i++)
+        n += epoll_ctl(mfi_load_acq(&mfi_sched.workers[i])->poller.epfd,
+                       EPOLL_CTL_MOD, fd, &ev) == 0;
+    return n;
+}
+
+static int release_leaves_the_set(void *arg)
+{
+    int fds[2];
+    char c;
+
+    (void)arg;
+    bare_pipe(fds);
+    EXPECT_EQ(mf_read(fds[0], &c, 1, soon()), -ETIMEDOUT);
+    EXPECT_EQ(registered(fds[0]), 1);
+    EXPECT_EQ(mf_read(fds[0], &c, 1, soon()), -ETIMEDOUT); /* armed again */
+    EXPECT_EQ(mf_release(fds[0]), 0);
+    EXPECT_EQ(registered(fds[0]), 0);
+    EXPECT_EQ(mf_close(fds[0]), 0);
+    EXPECT_EQ(mf_close(fds[1]), 0);
+    return 0;
+}
+
+MFI_TEST(a_released_fd_makes_no_more_wake_ups)
+{
+    in_tasks(2, release_leaves_the_set, NULL);
+}
+
 static int close_is_only_close(void *arg)
 {
     int fds[2], copy;

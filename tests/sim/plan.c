@@ -253,8 +253,8 @@ void sim_plan(uint64_t seed)
     plan.leaps = leaps[sim_random(4)];
     plan.spurious = sim_random(4) == 0;
     plan.picks = sim_random(2) == 0 ? ANY : 1 + sim_random(2);
-    plan.mean = WEIGHT << sim_random(6);
-    plan.window = WEIGHT << (2 + sim_random(7));
+    plan.mean = (uint32_t)WEIGHT << sim_random(6);
+    plan.window = (uint32_t)WEIGHT << (2 + sim_random(7));
     plan.depth = 1 + sim_random(CHANGES_MOST);
     plan.relax_log2 = 13 + 2 * sim_random(3);
     plan.rate = 1u << 2 * sim_random(4);

@@ -89,7 +89,7 @@ MFI_TEST(ordered_takes_the_first)
  */
 static int fair(void *arg)
 {
-    enum { ROUNDS = 1000000 / (KIT_SLOW * 4) };
+    enum { ROUNDS = 1000000 / KIT_SLOW };
     ints *c[5];
     mf_case cases[5];
     long count[5] = {0};
