@@ -135,43 +135,61 @@ static void queue_up(struct waitq *q, struct agent *a, struct sync_waiter *me,
     mfi_waitq_add(q, &me->w);
 }
 
+/* Armed, and under the lock, which it gives back. */
+static MFI_NOINLINE int send_slow(mf_chan *c, struct agent *a, const void *elem,
+                                  mf_deadline deadline)
+{
+    struct sync_waiter me;
+    struct chan_after after;
+    int rc;
+
+    mfi_chan_after_init(&after);
+    for (;;) {
+        rc = mfi_chan_send_locked(c, elem, &after);
+        if (rc == -EAGAIN && !mfi_is_try(deadline)) {
+            queue_up(&c->senders, a, &me, (void *)(uintptr_t)elem);
+            mfi_spin_unlock(&c->lock);
+            rc = sleep_on(c, &c->senders, a, &me, deadline);
+            if (rc != -EAGAIN)
+                return rc;
+        } else {
+            mfi_spin_unlock(&c->lock);
+            mfi_park_disarm(a);
+            if (mfi_likely(rc != CHAN_GROW))
+                break;
+            if ((rc = mfi_chan_grow(c)) < 0)
+                return rc;
+        }
+        if ((rc = mfi_cancel_point(a)) < 0)
+            return rc;
+        mfi_park_arm_early(a);
+        mfi_spin_lock(&c->lock);
+    }
+    mfi_chan_after(&after);
+    mfi_budget(a);
+    return rc == -EAGAIN ? -ETIMEDOUT : rc;
+}
+
 int mf_chan_send(mf_chan *c, const void *elem, mf_deadline deadline)
 {
     struct agent *a = mfi_agent();
-    struct sync_waiter me;
-    struct chan_after after;
     int rc;
 
     if (c == NULL || (elem == NULL && c->elem_size != 0))
         return -EINVAL;
     if (a == NULL)
         return -ENOMEM;
-    mfi_chan_after_init(&after);
-    do {
-        if ((rc = mfi_cancel_point(a)) < 0)
-            return rc;
-        mfi_park_arm_early(a);
-        mfi_spin_lock(&c->lock);
-        rc = mfi_chan_send_locked(c, elem, &after);
-        if (rc == -EAGAIN && !mfi_is_try(deadline)) {
-            queue_up(&c->senders, a, &me, (void *)(uintptr_t)elem);
-            mfi_spin_unlock(&c->lock);
-            rc = sleep_on(c, &c->senders, a, &me, deadline);
-            continue;
-        }
-        mfi_spin_unlock(&c->lock);
-        mfi_park_disarm(a);
-        if (mfi_unlikely(rc == CHAN_GROW)) {
-            rc = mfi_chan_grow(c);
-            if (rc == 0)
-                rc = -EAGAIN;
-            continue;
-        }
-        mfi_chan_after(&after);
-        mfi_budget(a);
-        return rc == -EAGAIN ? -ETIMEDOUT : rc;
-    } while (rc == -EAGAIN);
-    return rc;
+    if ((rc = mfi_cancel_point(a)) < 0)
+        return rc;
+    mfi_park_arm_early(a);
+    mfi_spin_lock(&c->lock);
+    if (c->flags != 0 || c->receivers.first != NULL || c->count == c->capacity)
+        return send_slow(c, a, elem, deadline);
+    mfi_store_put(c, elem); /* nobody to hand it to, and there is room */
+    mfi_spin_unlock(&c->lock);
+    mfi_park_disarm(a);
+    mfi_budget(a);
+    return 0;
 }
 
 /* Up to max of them: those after the first only as far as they are there. */
@@ -196,37 +214,55 @@ static int recv_more(struct mf_chan *c, void *elems, int n, int max)
     return n;
 }
 
+/* Armed, and under the lock, which it gives back. */
+static MFI_NOINLINE int recv_slow(mf_chan *c, struct agent *a, void *ret_elem,
+                                  mf_deadline deadline)
+{
+    struct sync_waiter me;
+    struct chan_after after;
+    int rc;
+
+    mfi_chan_after_init(&after);
+    for (;;) {
+        rc = mfi_chan_recv_locked(c, ret_elem, &after);
+        if (rc != -EAGAIN || mfi_is_try(deadline))
+            break;
+        queue_up(&c->receivers, a, &me, ret_elem);
+        mfi_spin_unlock(&c->lock);
+        if ((rc = sleep_on(c, &c->receivers, a, &me, deadline)) != -EAGAIN ||
+            (rc = mfi_cancel_point(a)) < 0)
+            return rc;
+        mfi_park_arm_early(a);
+        mfi_spin_lock(&c->lock);
+    }
+    mfi_spin_unlock(&c->lock);
+    mfi_park_disarm(a);
+    mfi_chan_after(&after);
+    mfi_budget(a);
+    return rc == -EAGAIN ? -ETIMEDOUT : rc;
+}
+
 int mf_chan_recv(mf_chan *c, void *ret_elem, mf_deadline deadline)
 {
     struct agent *a = mfi_agent();
-    struct sync_waiter me;
-    struct chan_after after;
     int rc;
 
     if (c == NULL || (ret_elem == NULL && c->elem_size != 0))
         return -EINVAL;
     if (a == NULL)
         return -ENOMEM;
-    mfi_chan_after_init(&after);
-    do {
-        if ((rc = mfi_cancel_point(a)) < 0)
-            return rc;
-        mfi_park_arm_early(a);
-        mfi_spin_lock(&c->lock);
-        rc = mfi_chan_recv_locked(c, ret_elem, &after);
-        if (rc == -EAGAIN && !mfi_is_try(deadline)) {
-            queue_up(&c->receivers, a, &me, ret_elem);
-            mfi_spin_unlock(&c->lock);
-            rc = sleep_on(c, &c->receivers, a, &me, deadline);
-            continue;
-        }
-        mfi_spin_unlock(&c->lock);
-        mfi_park_disarm(a);
-        mfi_chan_after(&after);
-        mfi_budget(a);
-        return rc == -EAGAIN ? -ETIMEDOUT : rc;
-    } while (rc == -EAGAIN);
-    return rc;
+    if ((rc = mfi_cancel_point(a)) < 0)
+        return rc;
+    mfi_park_arm_early(a);
+    mfi_spin_lock(&c->lock);
+    if ((c->flags & CHAN_UNBOUNDED) != 0 || c->senders.first != NULL ||
+        c->count == 0)
+        return recv_slow(c, a, ret_elem, deadline);
+    mfi_store_take(c, ret_elem);
+    mfi_spin_unlock(&c->lock);
+    mfi_park_disarm(a);
+    mfi_budget(a);
+    return 1;
 }
 
 int mf_chan_recv_many(mf_chan *c, void *ret_elems, int max,

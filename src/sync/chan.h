@@ -126,6 +126,26 @@ static inline void mfi_chan_copy(const struct mf_chan *c, void *to,
 
 /* NOLINTEND(clang-analyzer-unix.cstring.NullArg) */
 
+/* Under the lock; bounded, and there is room. */
+static inline void mfi_store_put(struct mf_chan *c, const void *elem)
+{
+    size_t at = c->tail;
+
+    c->tail = at + 1 == c->capacity ? 0 : at + 1;
+    mfi_chan_copy(c, c->ring + at * c->elem_size, elem);
+    c->count++;
+}
+
+/* Under the lock; bounded, and there is one. */
+static inline void mfi_store_take(struct mf_chan *c, void *elem)
+{
+    size_t at = c->head;
+
+    c->head = at + 1 == c->capacity ? 0 : at + 1;
+    mfi_chan_copy(c, elem, c->ring + at * c->elem_size);
+    c->count--;
+}
+
 /* Element i of an array of the user's, which may be NULL if they are empty. */
 static inline void *mfi_chan_at(const struct mf_chan *c, void *elems, int i)
 {

@@ -83,16 +83,14 @@ void mfi_store_push(struct mf_chan *c, const void *elem)
 {
     size_t at;
 
-    if (mfi_unlikely((c->flags & CHAN_UNBOUNDED) != 0)) {
-        if (c->tail == c->block_len)
-            next_last(c);
-        at = c->tail++;
-        mfi_chan_copy(c, c->last->elems + at * c->elem_size, elem);
-    } else {
-        at = c->tail;
-        c->tail = at + 1 == c->capacity ? 0 : at + 1;
-        mfi_chan_copy(c, c->ring + at * c->elem_size, elem);
+    if (mfi_likely((c->flags & CHAN_UNBOUNDED) == 0)) {
+        mfi_store_put(c, elem);
+        return;
     }
+    if (c->tail == c->block_len)
+        next_last(c);
+    at = c->tail++;
+    mfi_chan_copy(c, c->last->elems + at * c->elem_size, elem);
     c->count++;
 }
 
@@ -120,17 +118,15 @@ void mfi_store_pop(struct mf_chan *c, void *elem, struct chan_after *after)
 {
     size_t at;
 
-    c->count--;
-    if (mfi_unlikely((c->flags & CHAN_UNBOUNDED) != 0)) {
-        at = c->head++;
-        mfi_chan_copy(c, elem, c->first->elems + at * c->elem_size);
-        if (c->head == c->block_len)
-            next_first(c, after);
-    } else {
-        at = c->head;
-        c->head = at + 1 == c->capacity ? 0 : at + 1;
-        mfi_chan_copy(c, elem, c->ring + at * c->elem_size);
+    if (mfi_likely((c->flags & CHAN_UNBOUNDED) == 0)) {
+        mfi_store_take(c, elem);
+        return;
     }
+    at = c->head++;
+    mfi_chan_copy(c, elem, c->first->elems + at * c->elem_size);
+    c->count--;
+    if (c->head == c->block_len)
+        next_first(c, after);
 }
 
 /* The oldest, in place. */
