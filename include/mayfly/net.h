@@ -97,6 +97,9 @@ enum mf_sockopt {
     MF_SO_REUSEPORT,   /* 0, 1 */
     MF_SO_V6ONLY,      /* 0, 1 */
     MF_SO_ERROR,       /* read only: the pending error, a negative errno or 0 */
+    MF_SO_BROADCAST,   /* 0, 1: may send to broadcast addresses */
+    MF_SO_MCAST_TTL,   /* hops of what is sent to multicast groups, 0-255 */
+    MF_SO_MCAST_LOOP,  /* 0, 1: this machine hears it too (the default) */
 };
 
 /*
@@ -130,4 +133,7 @@ int mf_serve(int listener, mf_conn_fn *fn, void *arg,
              const mf_serve_options *opts);
 
 MF_DECLS_END_
+
+#include <mayfly/udp.h>
+
 #endif

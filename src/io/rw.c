@@ -4,7 +4,8 @@
  *
  * How an fd is read without ever blocking the worker depends on its kind:
  *
- *   FD_TCP, FD_SOCK  recv, send with MSG_DONTWAIT: its flags do not matter
+ *   FD_TCP, FD_SOCK, recv, send with MSG_DONTWAIT: its flags do not matter
+ *   FD_UDP
  *   FD_PIPE          read, write; O_NONBLOCK was set when it was adopted
  *   FD_SHARED        poll first, then read, or write at most PIPE_BUF bytes: a
  *                    pipe that polls writable has room for these (pipe(7))
@@ -104,6 +105,7 @@ static long call(struct op *op, struct rw *rw)
     switch ((enum fd_kind)op->rec->kind) {
     case FD_TCP:
     case FD_SOCK:
+    case FD_UDP:
         return socket_call(rw);
     case FD_PIPE:
         return plain_call(rw);
@@ -121,7 +123,7 @@ static bool batchable(const struct op *op, const struct rw *rw)
     struct worker *w = mfi_worker();
 
     return w != NULL && w->ring != NULL && rw->n == 0 &&
-           (op->rec->kind == FD_TCP || op->rec->kind == FD_SOCK);
+           op->rec->kind <= FD_UDP;
 }
 
 /* Others are ready to run: let it be done together with theirs. */

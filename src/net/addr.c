@@ -93,7 +93,7 @@ static int ask_interface(unsigned long what, struct ifreq *ifr)
     return rc;
 }
 
-static uint32_t interface_index(const char *name)
+uint32_t mfi_net_interface(const char *name)
 {
     struct ifreq ifr = {.ifr_ifindex = 0};
     size_t len = strlen(name);
@@ -116,7 +116,7 @@ static int parse6(char *host, uint16_t port, mf_addr *a, const char **ret_why)
         *percent++ = '\0';
         zone = parse_number(percent, UINT32_MAX);
         if (zone < 0)
-            zone = interface_index(percent);
+            zone = mfi_net_interface(percent);
         if (zone == 0)
             return refuse("no such network interface after the %", ret_why);
     }

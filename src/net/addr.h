@@ -19,4 +19,7 @@ int mfi_addr_parse(const char *where, mf_addr *ret_addr, const char **ret_why);
 /* Make a the IPv4 "any" address if it is the IPv6 one; the port stays. */
 bool mfi_addr_any4(mf_addr *a);
 
+/* The number of a network interface; 0: there is none of this name. */
+uint32_t mfi_net_interface(const char *name);
+
 #endif

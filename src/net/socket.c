@@ -128,6 +128,7 @@ static bool simple_option(enum mf_sockopt opt, int *ret_level, int *ret_name)
         [MF_SO_REUSEPORT] = {SOL_SOCKET, SO_REUSEPORT},
         [MF_SO_V6ONLY] = {IPPROTO_IPV6, IPV6_V6ONLY},
         [MF_SO_ERROR] = {SOL_SOCKET, SO_ERROR},
+        [MF_SO_BROADCAST] = {SOL_SOCKET, SO_BROADCAST},
     };
 
     if ((size_t)opt >= sizeof table / sizeof table[0] || table[opt].name == 0)
@@ -179,6 +180,41 @@ static int set_ttl(int fd, int hops)
                : set_int(fd, IPPROTO_IP, IP_TTL, hops);
 }
 
+/*
+ * An IPv6 socket that takes IPv4 too has these twice: what holds for one family
+ * shall hold for the other.
+ */
+static int set_mcast(int fd, enum mf_sockopt opt, int value)
+{
+    bool ttl = opt == MF_SO_MCAST_TTL;
+    int domain = domain_of(fd), rc;
+
+    if (domain < 0)
+        return domain;
+    if (value < 0 || value > (ttl ? 255 : 1))
+        return -EINVAL;
+    rc = set_int(fd, IPPROTO_IP, ttl ? IP_MULTICAST_TTL : IP_MULTICAST_LOOP,
+                 value);
+    if (domain == AF_INET6)
+        rc = set_int(fd, IPPROTO_IPV6,
+                     ttl ? IPV6_MULTICAST_HOPS : IPV6_MULTICAST_LOOP, value);
+    return rc;
+}
+
+static int get_mcast(int fd, enum mf_sockopt opt, int *value)
+{
+    bool ttl = opt == MF_SO_MCAST_TTL;
+    int domain = domain_of(fd);
+
+    if (domain < 0)
+        return domain;
+    if (domain == AF_INET6)
+        return get_int(fd, IPPROTO_IPV6,
+                       ttl ? IPV6_MULTICAST_HOPS : IPV6_MULTICAST_LOOP, value);
+    return get_int(fd, IPPROTO_IP, ttl ? IP_MULTICAST_TTL : IP_MULTICAST_LOOP,
+                   value);
+}
+
 int mf_sockopt_set(int fd, enum mf_sockopt opt, int value)
 {
     int level, name;
@@ -190,12 +226,16 @@ int mf_sockopt_set(int fd, enum mf_sockopt opt, int value)
         return set_linger(fd, value);
     case MF_SO_TTL:
         return set_ttl(fd, value);
+    case MF_SO_MCAST_TTL:
+    case MF_SO_MCAST_LOOP:
+        return set_mcast(fd, opt, value);
     case MF_SO_ERROR:
         return -EINVAL;
     case MF_SO_NODELAY:
     case MF_SO_REUSEADDR:
     case MF_SO_REUSEPORT:
     case MF_SO_V6ONLY:
+    case MF_SO_BROADCAST:
         if (value != 0 && value != 1)
             return -EINVAL;
         break;
@@ -227,6 +267,8 @@ static int get_special(int fd, enum mf_sockopt opt, int *value)
             *value = l.l_onoff != 0 ? l.l_linger : -1;
         return rc;
     }
+    if (opt == MF_SO_MCAST_TTL || opt == MF_SO_MCAST_LOOP)
+        return get_mcast(fd, opt, value);
     if (opt != MF_SO_TTL)
         return -EINVAL;
     if ((domain = domain_of(fd)) < 0)

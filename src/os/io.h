@@ -50,6 +50,21 @@ static inline long mfi_os_send(int fd, const void *buf, size_t len, int flags)
     return mfi_sys6(SYS_sendto, fd, MFI_L(buf), MFI_L(len), flags, 0, 0);
 }
 
+/* from: room for *len bytes, or both NULL. */
+static inline long mfi_os_recvfrom(int fd, void *buf, size_t len, int flags,
+                                   void *from, socklen_t *from_len)
+{
+    return mfi_sys6(SYS_recvfrom, fd, MFI_L(buf), MFI_L(len), flags,
+                    MFI_L(from), MFI_L(from_len));
+}
+
+static inline long mfi_os_sendto(int fd, const void *buf, size_t len, int flags,
+                                 const void *to, socklen_t to_len)
+{
+    return mfi_sys6(SYS_sendto, fd, MFI_L(buf), MFI_L(len), flags, MFI_L(to),
+                    MFI_L(to_len));
+}
+
 static inline long mfi_os_recvmsg(int fd, struct msghdr *msg, int flags)
 {
     return mfi_sys3(SYS_recvmsg, fd, msg, flags);
@@ -58,6 +73,21 @@ static inline long mfi_os_recvmsg(int fd, struct msghdr *msg, int flags)
 static inline long mfi_os_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
     return mfi_sys3(SYS_sendmsg, fd, msg, flags);
+}
+
+struct mmsghdr;
+
+/* How many of the n messages came, or went; without waiting if flags say so. */
+static inline long mfi_os_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n,
+                                   int flags)
+{
+    return mfi_sys5(SYS_recvmmsg, fd, msgs, n, flags, 0);
+}
+
+static inline long mfi_os_sendmmsg(int fd, struct mmsghdr *msgs, unsigned n,
+                                   int flags)
+{
+    return mfi_sys4(SYS_sendmmsg, fd, msgs, n, flags);
 }
 
 static inline int mfi_os_close(int fd)

@@ -43,9 +43,11 @@ enum fd_ready {
     FD_EDGE = 256, /* one edge, in the count above the flags */
 };
 
+/* Sockets come first. */
 enum fd_kind {
     FD_TCP,    /* stream socket over IP: a short read means "empty" */
     FD_SOCK,   /* any other socket */
+    FD_UDP,    /* our own, not connected: no errors but a call's own */
     FD_PIPE,   /* pollable, read and written with O_NONBLOCK set */
     FD_SHARED, /* pollable, but its flags are not ours: inherited stdio */
     FD_FILE,   /* epoll refuses it: always ready, blocks */

@@ -112,6 +112,59 @@ port_1234_taken() {
         /proc/net/tcp /proc/net/tcp6
 }
 
+# One datagram there and back, empty ones too. A read of one byte at a time, as
+# the shell does it, would lose the rest of it.
+asks_by_udp() { # port text
+    local answer
+    {
+        printf '%s' "$2" >&3
+        answer=$(timeout 2 dd bs=4096 count=1 <&3 2> /dev/null)
+    } 3<> "/dev/udp/127.0.0.1/$1" 2> /dev/null
+    [ "$answer" = "$2" ]
+}
+
+udp_30000_taken() { # 30000 is 7530
+    grep -Eqs '^ *[0-9]+: [0-9A-F]+:7530 ' /proc/net/udp /proc/net/udp6
+}
+
+# Somebody hangs up before the answer: that is one line, and no end.
+echoes_datagrams() { # program
+    local pid rc=0 i
+    "$1" 2> "$work/err" &
+    pid=$!
+    await "$pid" asks_by_udp 30000 hello || rc=1
+    for i in 1 2 3 4 5 6 7 8 9; do
+        asks_by_udp 30000 "datagram $i" || rc=1
+        printf 'nobody waits for this' > /dev/udp/127.0.0.1/30000
+    done
+    asks_by_udp 30000 "$(head -c 4000 /dev/zero | tr '\0' x)" || rc=1
+    kill -0 "$pid" || rc=1
+    kill "$pid" 2> /dev/null
+    wait "$pid" 2> /dev/null
+    cat "$work/err"
+    return "$rc"
+}
+
+# p04 wants UDP port 30000: one at a time, of those who run this test.
+with_port_30000() { # command...
+    local rc i
+    exec 9>> "${TMPDIR:-/tmp}/mayfly-port-30000.lock" 2> /dev/null &&
+        flock -w 120 9
+    for ((i = 0; i < 100; i++)); do
+        udp_30000_taken || break
+        pause
+    done
+    if udp_30000_taken; then
+        skip "UDP port 30000 is taken"
+        rc=0
+    else
+        "$@"
+        rc=$?
+    fi
+    exec 9>&-
+    return "$rc"
+}
+
 # p06 wants port 1234 for itself: one at a time, of those who run this test.
 with_port_1234() { # command...
     local rc i
@@ -254,6 +307,9 @@ run_program() { # title folder suffix program
     case $name in
     p01_echo) check "$1: p01_echo and p02_client" echo_and_client "$2" "$3" ;;
     p02_client) ;; # with the one above
+    p04_udp)
+        check "$1: $name" with_port_30000 echoes_datagrams "$program"
+        ;;
     p05_go) check "$1: $name" says_hi_and_bye "$program" "bye from parent" ;;
     p05_spawn)
         check "$1: $name" says_hi_and_bye "$program" "bye from parent, 4950"
