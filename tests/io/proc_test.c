@@ -325,7 +325,7 @@ static int closes(void *arg)
     pid = mf_proc_pid(p);
     EXPECT_EQ(mf_proc_close(p), 0); /* grace 0: SIGKILL at once */
     EXPECT(!lives(pid));
-    p = start_with(SH("echo ok; trap '' TERM; sleep 1000"), out);
+    p = start_with(SH("echo ok; trap '' TERM; exec sleep 1000"), out);
     await_line(p, line, 3);
     EXPECT_EQ(mf_proc_close(p), 0);
     no_child_left();
