@@ -94,9 +94,9 @@ int mf_proc_wait(mf_proc *p, mf_exit_status *ret_status,
 int mf_proc_kill(mf_proc *p, int signo);
 
 /*
- * If it still runs: kill it (kill_signal, grace, SIGKILL), reap it; kill what is
- * left of its group; close our pipe ends; free. Nobody may wait for it any more.
- * NULL is fine. Returns 0. Suspends: maybe. Cancel point: no.
+ * If it still runs: kill it (kill_signal, grace, SIGKILL), reap it; kill what
+ * is left of its group; close our pipe ends; free. Nobody may wait for it any
+ * more. NULL is fine. Returns 0. Suspends: maybe. Cancel point: no.
  */
 int mf_proc_close(mf_proc *p);
 
@@ -106,8 +106,8 @@ mf_case mf_on_proc(mf_proc *p, mf_exit_status *ret_status);
 /*
  * Run argv to its end with input (borrowed; NULL: in is as opts says) and
  * collect up to max bytes of its output (0: 1 MiB), a NUL after them. *ret_out
- * is given (free(3)), may be NULL: then out is as opts says. err MF_STDIO_OUT is
- * collected too. Output ends when all who have the pipe have closed it, the
+ * is given (free(3)), may be NULL: then out is as opts says. err MF_STDIO_OUT
+ * is collected too. Output ends when all who have the pipe have closed it, the
  * program's own children too. On any failure the child is killed as by
  * mf_proc_close.
  *

@@ -103,14 +103,12 @@ BARE static inline long bare(long nr, long a, long b, long c, long d)
 }
 
 /* struct sigaction of the kernel: handler, flags, restorer, mask. */
+static const long default_action[4];
+
 BARE static void default_actions(void)
 {
-    long action[4];
-
-    for (int i = 0; i < 4; i++)
-        *(volatile long *)&action[i] = 0; /* and no call of memset */
     for (int signo = 1; signo <= SIGNALS; signo++)
-        bare(SYS_rt_sigaction, signo, MFI_L(action), 0, SIGSET_LEN);
+        bare(SYS_rt_sigaction, signo, MFI_L(default_action), 0, SIGSET_LEN);
 }
 
 BARE static long place_fds(const struct child_how *how)
