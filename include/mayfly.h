@@ -16,6 +16,7 @@
 #include <mayfly/gen.h>
 #include <mayfly/local.h>
 #include <mayfly/signal.h>
+#include <mayfly/proc.h>
 #include <mayfly/fd.h>
 #include <mayfly/net.h>
 

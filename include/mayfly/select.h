@@ -51,7 +51,8 @@ enum mf_op {
     MF_OP_SCOPE,
     MF_OP_CALL,
     MF_OP_BROADCAST,
-    MF_OP_WATCH
+    MF_OP_WATCH,
+    MF_OP_PROC
 };
 enum {
     MF_SELECT_MAX = 16

@@ -25,6 +25,7 @@ int mfi_op_begin(struct op *op, int fd, uint32_t flag, mf_deadline deadline)
     op->flag = flag;
     op->waited = false;
     op->batch = NULL;
+    op->what = NULL;
     op->at = mfi_time_of(deadline);
     span = mfi_load_rlx((flag & FD_OUT) == 0 ? &op->rec->read_span
                                              : &op->rec->write_span);
@@ -90,8 +91,9 @@ static int thread_wait(struct op *op)
 
 static int task_wait(struct op *op)
 {
-    return mfi_wait(op->agent, op->at,
-                    op->flag == FD_IN ? "an fd to read" : "an fd to write");
+    const char *fd = op->flag == FD_IN ? "an fd to read" : "an fd to write";
+
+    return mfi_wait(op->agent, op->at, op->what != NULL ? op->what : fd);
 }
 
 /*

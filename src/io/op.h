@@ -31,6 +31,7 @@ struct op {
     struct fdrec *rec;
     struct agent *agent;
     struct batch_op *batch; /* what a poller may do for it, or NULL */
+    const char *what;       /* it waits for, in the dump; NULL: the fd */
     mf_ns at;
 };
 

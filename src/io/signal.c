@@ -282,6 +282,7 @@ int mf_signal_wait(mf_signal *sig, mf_deadline deadline)
     mfi_spin_unlock(&lock);
     if (rc < 0)
         return rc;
+    op.what = "a signal";
     do
         rc = take(sig, op.fd, mfi_op_due(&op));
     while ((rc = mfi_op_again(&op, rc, false)) == MFI_OP_AGAIN);

@@ -9,7 +9,7 @@
 #include "sched/park.h"
 #include "sched/spawn.h"
 
-void (*mfi_scope_ending)(struct scope *s, bool over);
+void (*mfi_scope_ending[SCOPE_PARTS])(struct scope *s, bool over);
 
 /* ---- children ----------------------------------------------------------- */
 
@@ -329,6 +329,28 @@ static void release_handles(struct scope *s)
     }
 }
 
+int mfi_scope_join(struct scope *s)
+{
+    int rc = 0;
+
+    mfi_spin_lock(&s->lock);
+    if ((mfi_load_acq(&s->flags) & (SCOPE_OWN | SCOPE_OUTER)) != 0)
+        rc = -ECANCELED;
+    else
+        mfi_or_acqrel(&s->flags, (uint8_t)SCOPE_PART);
+    mfi_spin_unlock(&s->lock);
+    return rc;
+}
+
+static void tell_parts(struct scope *s, bool over)
+{
+    if (mfi_likely((mfi_load_acq(&s->flags) & SCOPE_PART) == 0))
+        return;
+    for (int i = 0; i < SCOPE_PARTS; i++)
+        if (mfi_scope_ending[i] != NULL)
+            mfi_scope_ending[i](s, over);
+}
+
 void mfi_scope_root_done(struct scope *s)
 {
     mfi_spin_lock(&s->lock); /* the last child is out of it */
@@ -336,6 +358,7 @@ void mfi_scope_root_done(struct scope *s)
     mfi_spin_unlock(&s->lock);
     mfi_locals_discard_orphans(s);
     wait_pins(s);
+    tell_parts(s, true);
     release_handles(s);
     s->magic = 0;
 }
@@ -353,11 +376,9 @@ static int result_of(const struct scope *s)
 
 static int finish(struct scope *s, struct agent *a)
 {
-    bool part = (mfi_load_rlx(&s->flags) & SCOPE_PART) != 0;
     int rc;
 
-    if (mfi_unlikely(part))
-        mfi_scope_ending(s, false);
+    tell_parts(s, false);
     wait_children(s, a);
     while (mfi_unlikely(s->orphans != NULL)) {
         mfi_locals_discard_orphans(s);
@@ -375,8 +396,7 @@ static int finish(struct scope *s, struct agent *a)
         wait_pins(s); /* what fired before that */
         mfi_slab_put(w != NULL ? &w->records : NULL, s->clock);
     }
-    if (mfi_unlikely(part))
-        mfi_scope_ending(s, true);
+    tell_parts(s, true);
     release_handles(s);
     s->magic = 0;
     rc = result_of(s);

@@ -81,9 +81,14 @@ static inline bool mfi_scope_is_open(const struct scope *s)
 /*
  * NULL, or told by the owner that ends s, which is SCOPE_PART: once before it
  * waits for the children (over false; the place to wake who would keep them),
- * and once when nobody else can come to s any more. Set before main.
+ * and once when nobody else can come to s any more (over true; may suspend).
+ * Each layer above has one, set before main, and knows which scopes are its.
  */
-extern void (*mfi_scope_ending)(struct scope *s, bool over);
+enum scope_parts { SCOPE_OF_CQUEUE, SCOPE_OF_PROCS, SCOPE_PARTS };
+extern void (*mfi_scope_ending[SCOPE_PARTS])(struct scope *s, bool over);
+
+/* Make s SCOPE_PART, later than at its open. 0; -ECANCELED: it is cancelled. */
+int mfi_scope_join(struct scope *s);
 
 struct worker;
 

@@ -377,6 +377,7 @@ static const struct case_kind kinds[] = {
     [MF_OP_FD] = {.attempt = NULL},
     [MF_OP_ACCEPT] = {.attempt = NULL},
     [MF_OP_SIGNAL] = {.attempt = NULL},
+    [MF_OP_PROC] = {.attempt = NULL, .once = true},
     [MF_OP_BROADCAST] = {.attempt = look_attempt,
                          .lock = broadcast_lock,
                          .queue = broadcast_queue,

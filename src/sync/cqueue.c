@@ -605,10 +605,15 @@ static void drop_events(struct cqueue *q)
     mfi_wake(&woken);
 }
 
+/* Nobody else has this very name: so a scope is known for a queue's. */
+static const char queue_name[] = "cqueue";
+
 static void ending(struct scope *s, bool over)
 {
     struct cqueue *q = (struct cqueue *)(void *)s;
 
+    if (s->name != queue_name)
+        return;
     if (!over) {
         drop_events(q);
         return;
@@ -625,7 +630,7 @@ static void ending(struct scope *s, bool over)
 
 __attribute__((__constructor__)) static void hook(void)
 {
-    mfi_scope_ending = ending;
+    mfi_scope_ending[SCOPE_OF_CQUEUE] = ending;
 }
 
 int mf_cqueue_open(mf_cqueue *queue)
@@ -635,8 +640,8 @@ int mf_cqueue_open(mf_cqueue *queue)
 
     if (q == NULL)
         return -EINVAL;
-    rc = mf_scope_open(&q->scope,
-                       MF_SCOPE_OPTIONS(.mode = MF_WAIT_ALL, .name = "cqueue"));
+    rc = mf_scope_open(
+        &q->scope, MF_SCOPE_OPTIONS(.mode = MF_WAIT_ALL, .name = queue_name));
     if (rc < 0)
         return rc;
     mfi_or_acqrel(&mfi_scope(&q->scope)->flags, (uint8_t)SCOPE_PART);

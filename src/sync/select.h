@@ -92,7 +92,8 @@ mf_case mfi_case_fd(enum mf_op op, int fd, short poll_events,
                     mfi_attempt *attempt);
 static inline bool mfi_case_is_fd(const mf_case *c)
 {
-    return c->op == MF_OP_FD || c->op == MF_OP_ACCEPT || c->op == MF_OP_SIGNAL;
+    return c->op == MF_OP_FD || c->op == MF_OP_ACCEPT ||
+           c->op == MF_OP_SIGNAL || c->op == MF_OP_PROC;
 }
 
 /* fd cases. again: tried before, so an edge is known if there was one. */

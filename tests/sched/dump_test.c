@@ -3,6 +3,8 @@
 #include "sched/dump.h"
 
 #include <mayfly/fd.h>
+#include <mayfly/proc.h>
+#include <mayfly/signal.h>
 
 #include <poll.h>
 #include <unistd.h>
@@ -25,6 +27,55 @@ static int parks(void *arg)
 {
     (void)arg;
     return mf_park(MF_NEVER);
+}
+
+static int waits_for_usr1(void *arg)
+{
+    return mf_signal_wait(arg, MF_NEVER);
+}
+
+static int waits_for_a_child(void *arg)
+{
+    return mf_proc_wait(arg, NULL, MF_NEVER);
+}
+
+static void spawn_outer_waits(mf_scope *s)
+{
+    static const char *const argv[] = {"sleep", "1000", NULL};
+    const int usr1 = SIGUSR1;
+    mf_signal *sig;
+    mf_proc *p;
+
+    EXPECT_EQ(mf_signal_open(&usr1, 1, &sig), 0);
+    EXPECT_EQ(mf_proc_start(argv, MF_PROC_OPTIONS(.out = MF_STDIO_NULL), &p),
+              0);
+    EXPECT_EQ(mf_go(s, waits_for_usr1, sig), 0);
+    EXPECT_EQ(mf_go(s, waits_for_a_child, p), 0);
+    EXPECT_EQ(mf_sleep(MF_MSEC(2)), 0);
+    mfi_dump();
+    EXPECT_EQ(mf_proc_kill(p, SIGKILL), 0);
+}
+
+static int dumps_outer_waits(void *arg)
+{
+    (void)arg;
+    {
+        MF_SCOPE(s);
+        spawn_outer_waits(&s);
+    }
+    _exit(0);
+}
+
+static void runs_outer_waits(void)
+{
+    (void)run_on(1, dumps_outer_waits, NULL);
+}
+
+MFI_TEST(signals_and_children_are_named)
+{
+    EXPECT_EQ(mfi_test_dies(runs_outer_waits, out, sizeof out), 0);
+    EXPECT_STR_HAS(out, "waits for a signal");
+    EXPECT_STR_HAS(out, "waits for a child process");
 }
 
 static int dumps(void *arg)
