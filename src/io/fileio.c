@@ -17,8 +17,8 @@
  *           finds, without moving it; who waited for it then moves it, under
  *           the lock, unless somebody else did: then all begins anew. So two
  *           readers never get the same bytes, and one that left took none
- *   write   write(2) itself, wherever it runs, since two writes must not meet at
- *           one position. While a job writes, nobody tries on the spot: the
+ *   write   write(2) itself, wherever it runs, since two writes must not meet
+ *           at one position. While a job writes, nobody tries on the spot: the
  *           record's readiness word, of no use for a file, counts the jobs
  */
 #include "io/fileio.h"

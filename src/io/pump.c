@@ -168,19 +168,18 @@ static int empty_pipe(struct pump *p)
 static int read_back(struct pump *p)
 {
     size_t len = p->held, got = 0;
-    int rc = 0;
+    long n = 0;
 
-    p->buf = malloc(len > BUFFER ? len : BUFFER); /* tidy: allow malloc, rare */
+    /* tidy: allow malloc, because it is rare */
+    p->buf = malloc(len > BUFFER ? len : BUFFER);
     if (p->buf == NULL)
         return -ENOMEM;
-    while (got < len && rc >= 0) {
-        rc = (int)mfi_os_read(p->pipe[0], p->buf + got, len - got);
-        got += rc > 0 ? (size_t)rc : 0;
-        if (rc == -EINTR)
-            rc = 0;
+    while (got < len) {
+        n = mfi_os_read(p->pipe[0], p->buf + got, len - got);
+        if (n <= 0 && n != -EINTR)
+            return n < 0 ? (int)n : -EPIPE;
+        got += n > 0 ? (size_t)n : 0;
     }
-    if (rc < 0)
-        return rc;
     p->at = 0;
     p->by_buffer = true;
     drop_pipe(p);
