@@ -83,16 +83,16 @@ static int fifo(void *arg)
     EXPECT_EQ(mkfifo(name, 0600), 0);
     EXPECT_GE(r = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC), 0);
     EXPECT_GE(w = open(name, O_WRONLY | O_NONBLOCK | O_CLOEXEC), 0);
-    close(r);
     EXPECT_EQ(mf_file_read(name, 0, &data, &len, soon()), -ETIMEDOUT);
     EXPECT(data == NULL);
-    await_fds(fds + 1);
+    await_fds(fds + 2);
     help(&h, write_fifo, &w);
     EXPECT_EQ(mf_file_read(name, 0, &data, &len, late()), 0);
     EXPECT_EQ(len, 4);
     EXPECT_STR_EQ(data, "abcd");
     free(data);
     EXPECT_EQ(helped(&h), 0);
+    close(r); /* so that the writer had a reader from the start */
     EXPECT_EQ(count_fds(), fds);
     return 0;
 }
