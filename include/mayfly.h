@@ -18,6 +18,7 @@
 #include <mayfly/signal.h>
 #include <mayfly/proc.h>
 #include <mayfly/fd.h>
+#include <mayfly/file.h>
 #include <mayfly/net.h>
 
 #endif

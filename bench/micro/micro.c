@@ -45,6 +45,7 @@ static const struct micro {
     {"sem", micro_sem, 20000000},
     {"select_ready", micro_select_ready, 2000000},
     {"select_blocked", micro_select_blocked, 2000000},
+    {"file", micro_file, 1024},
 };
 enum { MICROS = sizeof(micros) / sizeof(micros[0]) };
 

@@ -35,6 +35,7 @@ int micro_mutex_8(void *args);
 int micro_sem(void *args);
 int micro_select_ready(void *args);
 int micro_select_blocked(void *args);
+int micro_file(void *args);
 
 /* Print "name value unit"; the second form adds _i to the name. */
 void micro_report(const char *name, double value, const char *unit);

@@ -2,14 +2,16 @@
 /*
  * file.h - regular files and directories, without blocking a worker.
  *
- * The kernel has no readiness for files: each call runs on io_uring, or, where
- * that is denied, on the offload pool. mf_read and mf_write work on them too,
- * at the file's own position; the calls here name the position.
+ * The kernel has no readiness for files. What can be read or written without
+ * waiting is, on the spot; all else runs on the offload pool. mf_read and
+ * mf_write work on files too, at the file's own position and at most a MiB a
+ * call; the calls here name the position.
  *
  * A deadline or a cancel ends the wait, not the kernel's work: buffers are the
  * caller's again at once (the library works on a copy where it has to), but a
  * write that was under way may still happen. With -ETIMEDOUT or -ECANCELED of
- * an open nothing is left open.
+ * an open nothing is left open, and a read has not moved the file's position.
+ * MF_NOW: what needs the pool is -ETIMEDOUT.
  *
  * Errors beside those named: -EINVAL, -EBADF, -ENOMEM, -EAGAIN (no thread of
  * the pool could be made), -ETIMEDOUT, -ECANCELED, and what the kernel says.
@@ -31,7 +33,11 @@ MF_DECLS_BEGIN_
 int mf_open(const char *path, int flags, mode_t mode,
             mf_deadline deadline) MF_MUST_CHECK;
 
-/* pread(2), pwrite(2) and vectored: the count (0: the end), at most INT_MAX. */
+/*
+ * pread(2), pwrite(2) and vectored: the count, at most 0x7ffff000. Less than
+ * asked for only at the end of the file (0: nothing was left), on a full
+ * device, or when the deadline or a cancel came in between.
+ */
 int mf_pread(int fd, void *buf, size_t len, int64_t offset,
              mf_deadline deadline) MF_MUST_CHECK;
 int mf_pwrite(int fd, const void *buf, size_t len, int64_t offset,
@@ -90,7 +96,8 @@ int mf_file_read(const char *path, size_t max, void **ret_data, size_t *ret_len,
 /*
  * Replace the file in one step: written beside it, synced, renamed over it, so
  * a reader finds the old or the new, never a part. On failure the old one stays
- * and nothing is left beside it. mode: of a new file; an old one's is kept. 0.
+ * and nothing is left beside it. mode: of a new file; an old one's is kept. A
+ * symbolic link is replaced, not what it points to. 0.
  */
 int mf_file_write(const char *path, const void *data, size_t len, mode_t mode,
                   mf_deadline deadline) MF_MUST_CHECK;
@@ -101,7 +108,7 @@ int mf_file_write(const char *path, const void *data, size_t len, mode_t mode,
  * Move up to len bytes from one fd to another inside the kernel where it can
  * (copy_file_range, sendfile, splice), else through a buffer. Any kinds of fds.
  * *in_offset: where to read a file, advanced; NULL: at its own position.
- * Returns 0 at the end of the input or when len bytes went out. *ret_sent, which
+ * Returns 0 at the end of the input or when len bytes went out. *ret_sent, that
  * may be NULL, is how many went out, on error too (an exception to R6): what
  * was taken from a socket or pipe and could not be written is lost.
  */

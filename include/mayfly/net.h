@@ -132,6 +132,31 @@ typedef struct mf_serve_options {
 int mf_serve(int listener, mf_conn_fn *fn, void *arg,
              const mf_serve_options *opts);
 
+typedef struct mf_copied {
+    uint64_t a_to_b; /* bytes */
+    uint64_t b_to_a;
+} mf_copied;
+typedef struct mf_copy_options {
+    MF_SIZE_(mf_copy_options);
+    mf_ns idle MF_0_; /* span without a byte either way; 0: any */
+} mf_copy_options;
+#define MF_COPY_OPTIONS(...) MF_OPTIONS_(mf_copy_options, __VA_ARGS__)
+
+/*
+ * Copy what comes from a to b, and what comes from b to a, until both have
+ * ended: what a proxy does. The end of one side is passed on to the other
+ * (SHUT_WR, on sockets), which may go on sending. Sockets, pipes, any fds;
+ * inside the kernel where it can. Both stay open, and are the caller's.
+ *
+ * Returns 0 both sides ended; -ETIMEDOUT (deadline or idle), -ECANCELED, or the
+ * first error of either side, which ends both. *ret_copied, which may be NULL,
+ * is how much went out, on error too; what was taken from one side and not
+ * written to the other is lost then.
+ * Context: any. Suspends: yes. Cancel point: yes.
+ */
+int mf_copy(int a, int b, mf_copied *ret_copied, const mf_copy_options *opts,
+            mf_deadline deadline) MF_MUST_CHECK;
+
 MF_DECLS_END_
 
 #include <mayfly/udp.h>

@@ -78,4 +78,7 @@ int mfi_op_end(struct op *op, int n);
  */
 int mfi_op_poll_shared(struct op *op);
 
+/* The bytes of iov, cut at the kernel's limit; -1: not a vector. (rw.c) */
+long mfi_iov_len(const struct iovec *iov, int n);
+
 #endif

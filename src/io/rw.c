@@ -9,15 +9,15 @@
  *   FD_PIPE          read, write; O_NONBLOCK was set when it was adopted
  *   FD_SHARED        poll first, then read, or write at most PIPE_BUF bytes: a
  *                    pipe that polls writable has room for these (pipe(7))
- *   FD_FILE          on the offload pool
+ *   FD_FILE          as fileio.c says
  *
  * A plain thread that writes to a broken pipe must not get SIGPIPE (on workers
  * it is blocked): os/io.c keeps it away.
  */
 #include <limits.h>
 
+#include "io/fileio.h"
 #include "io/op.h"
-#include "sched/offload.h"
 
 struct rw { /* one read or write; either buf or iov */
     int fd;
@@ -83,23 +83,6 @@ static long shared_call(struct op *op, const struct rw *rw)
     return plain_call(&part);
 }
 
-static int offloaded(void *rw)
-{
-    long n;
-
-    do
-        n = plain_call(rw);
-    while (n == -EINTR);
-    return (int)n;
-}
-
-static long file_call(struct rw *rw)
-{
-    /* A thread may block; a worker may not. */
-    return mfi_worker() != NULL ? mfi_offload_call(offloaded, rw)
-                                : offloaded(rw);
-}
-
 static long call(struct op *op, struct rw *rw)
 {
     switch ((enum fd_kind)op->rec->kind) {
@@ -112,7 +95,7 @@ static long call(struct op *op, struct rw *rw)
     case FD_SHARED:
         return shared_call(op, rw);
     case FD_FILE:
-        return file_call(rw);
+        break;
     }
     return -EINVAL;
 }
@@ -158,6 +141,19 @@ static long once(struct op *op, struct rw *rw)
     return call(op, rw);
 }
 
+static int file_call(struct op *op, const struct rw *rw)
+{
+    struct iovec whole = {.iov_base = rw->buf, .iov_len = rw->len};
+    struct fileio io = {.fd = rw->fd,
+                        .write = rw->write,
+                        .iov = rw->n > 0 ? rw->iov : &whole,
+                        .n = rw->n > 0 ? rw->n : 1,
+                        .len = rw->len,
+                        .offset = -1};
+
+    return (int)mfi_fileio(op, &io);
+}
+
 static int transfer(struct rw *rw, mf_deadline deadline)
 {
     struct batch_op b;
@@ -171,6 +167,8 @@ static int transfer(struct rw *rw, mf_deadline deadline)
         return rc;
     if (rw->len == 0)
         return mfi_op_end(&op, 0);
+    if (op.rec->kind == FD_FILE)
+        return mfi_op_end(&op, file_call(&op, rw));
     if (batchable(&op, rw)) {
         b = (struct batch_op){
             .buf = rw->buf, .len = rw->len, .fd = rw->fd, .write = rw->write};
@@ -200,8 +198,7 @@ int mf_write(int fd, const void *buf, size_t len, mf_deadline deadline)
     return transfer(&rw, deadline);
 }
 
-/* The bytes of iov, cut at the kernel's limit; -1: not a vector. */
-static long iov_len(const struct iovec *iov, int n)
+long mfi_iov_len(const struct iovec *iov, int n)
 {
     size_t len = 0;
 
@@ -218,7 +215,7 @@ static long iov_len(const struct iovec *iov, int n)
 static int transferv(int fd, bool write, const struct iovec *iov, int n,
                      mf_deadline deadline)
 {
-    long len = iov_len(iov, n);
+    long len = mfi_iov_len(iov, n);
     struct rw rw = {.fd = fd, .write = write, .n = n, .iov = iov};
 
     if (len < 0)

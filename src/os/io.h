@@ -39,6 +39,8 @@ static inline long mfi_os_writev(int fd, const struct iovec *iov, int n)
 /* The same, and no SIGPIPE for the calling thread, blocked or not. */
 long mfi_os_write_quiet(int fd, const void *buf, size_t len);
 long mfi_os_writev_quiet(int fd, const struct iovec *iov, int n);
+long mfi_os_splice_quiet(int in, int out, size_t len, unsigned flags);
+long mfi_os_sendfile_quiet(int out, int in, int64_t *offset, size_t len);
 
 static inline long mfi_os_recv(int fd, void *buf, size_t len, int flags)
 {

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * job.h - a system call that may block, on the pool, in memory of its own.
+ *
+ *     struct open_job *j = mfi_job_new(sizeof *j + len, run, undo);
+ *     ... fill it ...
+ *     if ((rc = mfi_job_call(&j->job, deadline)) < 0)
+ *         return rc;                   the job is gone, or will be
+ *     rc = j->job.result; ... take what it holds ...
+ *     mfi_job_free(&j->job);
+ *
+ * Whatever the call reads or writes lies in the job, never in the caller's
+ * memory: so the caller leaves at its deadline at once, and the kernel still
+ * has what it was given. Two references, the caller's and the pool's:
+ *
+ *     done in time     the pool's goes to the caller, who frees the job
+ *     caller leaves    sets `left` and drops its own; the pool's end calls undo
+ *
+ * Rejected: io_uring for these. It reads a cold file without a thread, and in
+ * batches; all else (open, stat, rename, fsync, a write on ext4) it gives to a
+ * pool of threads in the kernel, which costs what ours does. What is cached,
+ * most of it, is done on the spot by RWF_NOWAIT and needs neither. Against it:
+ * a cancelled operation owns its buffer until its completion has come, and a
+ * ring that is never empty must be polled, shared with helpers, and drained.
+ */
+#ifndef MFI_IO_JOB_H
+#define MFI_IO_JOB_H
+
+#include <mayfly/base.h>
+
+#include "base/atomic.h"
+
+struct job {
+    long (*run)(struct job *j);  /* on a pool thread; the result, or -errno */
+    void (*undo)(struct job *j); /* the caller has left, perhaps before run */
+    long result;                 /* < 0 until it has run */
+    _Atomic uint32_t refs;
+    _Atomic uint32_t left; /* nobody waits any more: end early if you can */
+};
+
+/* size bytes, of which a struct job is the first; not zeroed. NULL: no memory.
+ */
+void *mfi_job_new(size_t size, long (*run)(struct job *j),
+                  void (*undo)(struct job *j));
+void mfi_job_free(struct job *j);
+
+/*
+ * 0: it has run, j and its result are the caller's. -ETIMEDOUT, -ECANCELED,
+ * -ENOMEM, -EAGAIN: j is gone, and undo has run or will.
+ *
+ * It runs right here where nobody could end the wait: in a plain thread without
+ * a deadline and outside all scopes, or without a runtime.
+ */
+int mfi_job_call(struct job *j, mf_deadline deadline);
+
+static inline bool mfi_job_left(struct job *j)
+{
+    return mfi_load_acq(&j->left) != 0;
+}
+
+#endif
