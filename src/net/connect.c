@@ -116,10 +116,10 @@ static int connect_to(const mf_addr *to, const mf_addr *from, bool nodelay,
 struct race {
     const mf_addr *from; /* NULL: any */
     bool nodelay;
-    int n;    /* addresses */
-    int next; /* the first not begun */
-    int n_on; /* under way */
-    int rc;   /* the most telling failure so far; 0: none */
+    int n;          /* addresses */
+    int next;       /* the first not begun */
+    int n_on;       /* under way */
+    int rc;         /* the most telling failure so far; 0: none */
     mf_ns begin_at; /* when the next is due */
     mf_case on[ATTEMPTS];
     mf_addr addrs[ADDRS];
@@ -176,8 +176,7 @@ static int begin_next(struct race *r, mf_ns now)
 
     r->begin_at = mfi_time_add(now, ATTEMPT_DELAY);
     if (r->from == NULL || local_for(r, to->ss.ss_family, &from))
-        fd = begin_connect(to, r->from != NULL ? &from : NULL, r->nodelay,
-                           &rc);
+        fd = begin_connect(to, r->from != NULL ? &from : NULL, r->nodelay, &rc);
     if (fd < 0) {
         failed(r, fd);
         return fd;
@@ -223,10 +222,10 @@ static int run(struct race *r, mf_deadline deadline)
                 return rc;
         if (r->n_on == 0)
             return r->rc;
-        rc = mf_select(r->on, r->n_on,
-                       mfi_deadline_of(may_begin(r) && r->begin_at < at
-                                           ? r->begin_at
-                                           : at));
+        rc =
+            mf_select(r->on, r->n_on,
+                      mfi_deadline_of(
+                          may_begin(r) && r->begin_at < at ? r->begin_at : at));
         if (rc >= 0) {
             if ((rc = look_at(r, rc)) >= 0)
                 return rc;
@@ -249,8 +248,8 @@ static int connect_name(const char *where, const mf_addr *from, bool nodelay,
     r->nodelay = nodelay;
     r->next = r->n_on = r->rc = 0;
     r->begin_at = 0;
-    rc = r->n = mfi_resolve("connect to", where, AF_UNSPEC, r->addrs, ADDRS,
-                            deadline);
+    rc = r->n =
+        mfi_resolve("connect to", where, AF_UNSPEC, r->addrs, ADDRS, deadline);
     if (rc > 0) {
         rc = run(r, deadline);
         for (int i = 0; i < r->n_on; i++)

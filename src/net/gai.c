@@ -124,8 +124,8 @@ static void ask_service(struct lookup *l)
     int rc = 0;
 
     for (size_t i = 0; i < 4 && got == NULL && rc == 0; i++)
-        rc = getservbyname_r(l->name, protocols[i], &one, buf, sizeof buf,
-                             &got);
+        rc =
+            getservbyname_r(l->name, protocols[i], &one, buf, sizeof buf, &got);
     if (got != NULL)
         mfi_lookup_done(l, ntohs((uint16_t)got->s_port), NULL, NULL);
     else if (rc == ENOMEM)

@@ -28,7 +28,7 @@ struct lookup {
     struct lookup *next;  /* in c-ares's queue; its lock */
     struct list queued;   /* in getaddrinfo's queue; its lock */
     struct waitq waiters;
-    uint32_t refs;  /* who waits, and the backend */
+    uint32_t refs; /* who waits, and the backend */
     uint32_t hash;
     int family;
     enum lookup_kind kind;

@@ -48,7 +48,7 @@ struct question {
     const char *host; /* where begins with it */
     size_t host_len;
     const char *service;
-    int port;         /* -1: look service up */
+    int port; /* -1: look service up */
     const char *why;
 };
 
@@ -202,9 +202,9 @@ static struct lookup *find_locked(const struct lookup *like)
 {
     struct lookup *l = table.bucket[like->hash % BUCKETS];
 
-    while (l != NULL && (l->hash != like->hash || l->kind != like->kind ||
-                         l->family != like->family ||
-                         strcasecmp(l->name, like->name) != 0))
+    while (l != NULL &&
+           (l->hash != like->hash || l->kind != like->kind ||
+            l->family != like->family || strcasecmp(l->name, like->name) != 0))
         l = l->chain;
     return l;
 }
@@ -497,8 +497,8 @@ static int find_addrs(struct question *q, int family, mf_addr *ret, int max,
                       mf_deadline deadline)
 {
     struct lookup *l;
-    int rc = answer_of(q, LOOKUP_HOST, family, q->host, q->host_len, deadline,
-                       &l);
+    int rc =
+        answer_of(q, LOOKUP_HOST, family, q->host, q->host_len, deadline, &l);
 
     if (rc < 0)
         return rc;

@@ -47,8 +47,8 @@ static int listen_on_name(const char *where, const mf_listen_options *o)
     mf_addr a[NAME_ADDRS];
     int n, rc;
 
-    rc = n = mfi_resolve("listen on", where, AF_UNSPEC, a, NAME_ADDRS,
-                         MF_NEVER);
+    rc = n =
+        mfi_resolve("listen on", where, AF_UNSPEC, a, NAME_ADDRS, MF_NEVER);
     if (n < 0)
         return n;
     for (int i = 0; i < n; i++)

@@ -23,7 +23,7 @@ static int nr_fds(void)
     DIR *d;
     int n = 0;
 
-    EXPECT_EQ(mf_wait_fd(world.tcp, POLLPRI, mf_after(1000)), -ETIMEDOUT);
+    EXPECT_EQ(mf_wait_fd(world.tcp, POLLPRI, mf_after(MF_MSEC(3))), -ETIMEDOUT);
     d = opendir("/proc/self/fd");
     EXPECT(d != NULL);
     while (readdir(d) != NULL)
@@ -40,8 +40,8 @@ static void enter(void)
 
 static int listener_at(const mf_addr *a, int backlog)
 {
-    int fd = socket(a->ss.ss_family,
-                    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),
+    int fd = socket(a->ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+                    0),
         on = 1;
 
     EXPECT_GE(fd, 0);
@@ -165,8 +165,7 @@ static int v6_broken(void *arg)
     EXPECT_EQ(close(l), 0);
     fill_hole(&h);
     l = listener_at(&a[0], 5);
-    EXPECT_LT(goes_to("dual.test:702", &a[0]),
-              MF_MSEC(200) * mfi_test_scale());
+    EXPECT_LT(goes_to("dual.test:702", &a[0]), MF_MSEC(200) * mfi_test_scale());
     EXPECT_EQ(close(l), 0);
     return 0;
 }
@@ -352,17 +351,16 @@ static int listens(void *arg)
     local_name(l, where, sizeof where);
     EXPECT_STR_HAS(where, "127.0.0.9:");
     snprintf(where, sizeof where, "nine:%s", strrchr(where, ':') + 1);
-    EXPECT_GE(c = mf_tcp_connect(where,
-                                 MF_CONNECT_OPTIONS(.nodelay = 1,
-                                                    .bind = "127.0.0.7:0"),
-                                 late()),
+    EXPECT_GE(c = mf_tcp_connect(
+                  where,
+                  MF_CONNECT_OPTIONS(.nodelay = 1, .bind = "127.0.0.7:0"),
+                  late()),
               0);
     EXPECT_EQ(mf_sockopt_get(c, MF_SO_NODELAY, &rc), 0);
     EXPECT_EQ(rc, 1);
     EXPECT_EQ(mf_close(c), 0);
-    EXPECT_GE(c = mf_tcp_connect(where, MF_CONNECT_OPTIONS(.bind = ":0"),
-                                 late()),
-              0);
+    EXPECT_GE(
+        c = mf_tcp_connect(where, MF_CONNECT_OPTIONS(.bind = ":0"), late()), 0);
     EXPECT_EQ(mf_close(c), 0);
     EXPECT_EQ(mf_close(l), 0);
     EXPECT_EQ(rc = mf_tcp_listen("v4.test:0", NULL), -EADDRNOTAVAIL);

@@ -125,7 +125,8 @@ KIT bool parse_query(struct message *q, size_t len)
         if (i == 0)
             for (size_t k = 0; k < n && k < 63; k++)
                 q->label[k] = (char)(q->data[at + 1 + k] | 32);
-        q->corp = q->corp || (n == 4 && memcmp(q->data + at + 1, "corp", 4) == 0);
+        q->corp =
+            q->corp || (n == 4 && memcmp(q->data + at + 1, "corp", 4) == 0);
         at += n + 1;
     }
     if (at + 5 > len)
@@ -395,7 +396,7 @@ KIT void new_world_with_server(void)
     pthread_t thread;
 
     new_world("nameserver 127.0.0.1\nsearch corp.test\n"
-              "options timeout:1 attempts:1\n");
+              "options timeout:1 attempts:1 retrans:1000 retry:1\n");
     world.udp = bound(SOCK_DGRAM);
     world.tcp = bound(SOCK_STREAM);
     EXPECT_EQ(listen(world.tcp, 16), 0);

@@ -13,14 +13,14 @@ static const char *all(const char *where, int family, char *buf, size_t len)
     char one[MF_ADDR_STR];
     mf_addr a[16];
     size_t used = 0;
-    int n = mf_resolve(where, MF_RESOLVE_OPTIONS(.family = family), a, 16,
-                       late());
+    int n =
+        mf_resolve(where, MF_RESOLVE_OPTIONS(.family = family), a, 16, late());
 
     buf[0] = '\0';
     for (int i = 0; i < n; i++)
-        used += (size_t)snprintf(buf + used, len - used, "%s%s",
-                                 i > 0 ? " " : "",
-                                 mf_addr_str(&a[i], one, sizeof one));
+        used +=
+            (size_t)snprintf(buf + used, len - used, "%s%s", i > 0 ? " " : "",
+                             mf_addr_str(&a[i], one, sizeof one));
     return buf;
 }
 
@@ -133,8 +133,8 @@ static int refusals(void *arg)
     refused(long_name(buf, 400, ":80"), -EINVAL, "253 bytes");
     EXPECT_EQ(mf_resolve("host:1", NULL, NULL, 1, late()), -EINVAL);
     EXPECT_EQ(mf_resolve("host:1", NULL, &a, 0, late()), -EINVAL);
-    EXPECT_EQ(mf_resolve("host:1", MF_RESOLVE_OPTIONS(.family = AF_UNIX), &a,
-                         1, late()),
+    EXPECT_EQ(mf_resolve("host:1", MF_RESOLVE_OPTIONS(.family = AF_UNIX), &a, 1,
+                         late()),
               -EINVAL);
     EXPECT_EQ(mf_resolve("127.0.0.1:1", MF_RESOLVE_OPTIONS(.family = AF_INET6),
                          &a, 1, late()),
