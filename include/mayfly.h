@@ -20,5 +20,6 @@
 #include <mayfly/fd.h>
 #include <mayfly/file.h>
 #include <mayfly/net.h>
+#include <mayfly/dns.h>
 
 #endif

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* tcp.c - listen, accept, connect. */
+/* tcp.c - listen and accept. */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
 #include "io/op.h"
 #include "net/addr.h"
+#include "net/lookup.h"
 #include "net/socket.h"
 #include "os/event.h"
 #include "sched/explain.h"
 #include "sched/options.h"
 #include "sync/select.h"
+
+enum { NAME_ADDRS = 8 }; /* of a name to listen on */
 
 /* ---- listen ------------------------------------------------------------- */
 
@@ -38,17 +41,34 @@ static int listen_on(const mf_addr *a, const mf_listen_options *o)
     return mfi_socket_known(fd, FD_SOCK);
 }
 
+/* On the first of its addresses that is one of ours. */
+static int listen_on_name(const char *where, const mf_listen_options *o)
+{
+    mf_addr a[NAME_ADDRS];
+    int n, rc;
+
+    rc = n =
+        mfi_resolve("listen on", where, AF_UNSPEC, a, NAME_ADDRS, MF_NEVER);
+    if (n < 0)
+        return n;
+    for (int i = 0; i < n; i++)
+        if ((rc = listen_on(&a[i], o)) != -EADDRNOTAVAIL && rc != -EAFNOSUPPORT)
+            break;
+    return rc < 0 ? mfi_net_explain(rc, "listen on", where) : rc;
+}
+
 int mf_tcp_listen(const char *where, const mf_listen_options *opts)
 {
     mf_listen_options o = {.size = sizeof o};
+    const char *why;
     mf_addr a;
     int rc;
 
     if (mfi_options_copy(&o, sizeof o, opts) < 0 || o.backlog < 0)
         return mfi_explain(-EINVAL, "listen on '%s': bad options",
                            where != NULL ? where : "");
-    if ((rc = mfi_net_parse("listen on", where, &a)) < 0)
-        return rc;
+    if (where == NULL || mfi_addr_parse(where, &a, &why) < 0)
+        return listen_on_name(where, &o);
     rc = listen_on(&a, &o);
     /* ":80" on a host without IPv6. */
     if ((rc == -EAFNOSUPPORT || rc == -EADDRNOTAVAIL) && mfi_addr_any4(&a))
@@ -127,99 +147,4 @@ mf_case mf_on_accept(int listener, mf_addr *ret_peer)
 
     c.val = ret_peer;
     return c;
-}
-
-/* ---- connect ------------------------------------------------------------ */
-
-/* The state of a connection under way: 0 made, -EAGAIN not yet, or why not. */
-static int connected(int fd)
-{
-    struct pollfd pfd = {.fd = fd, .events = POLLOUT};
-    int rc = mfi_ppoll(&pfd, 1, 0), err = 0;
-
-    if (rc <= 0)
-        return rc == 0 ? -EAGAIN : rc;
-    if ((rc = mf_sockopt_get(fd, MF_SO_ERROR, &err)) < 0)
-        return rc;
-    return err;
-}
-
-static int finish_connect(int fd, mf_deadline deadline)
-{
-    struct op op;
-    int rc;
-
-    if ((rc = mfi_op_begin(&op, fd, FD_OUT, deadline)) < 0)
-        return rc;
-    do {
-        (void)mfi_op_due(&op);
-        rc = mfi_op_again(&op, connected(fd), false);
-    } while (rc == MFI_OP_AGAIN);
-    return mfi_op_end(&op, rc);
-}
-
-static int connect_to(const mf_addr *to, const mf_addr *from, bool nodelay,
-                      mf_deadline deadline)
-{
-    int fd = mfi_os_socket(to->ss.ss_family, SOCK_STREAM), rc;
-
-    if (fd < 0)
-        return fd;
-    if ((nodelay && (rc = set(fd, IPPROTO_TCP, TCP_NODELAY, 1)) < 0) ||
-        (from != NULL && (rc = mfi_os_bind(fd, &from->ss, from->len)) < 0)) {
-        mfi_os_close(fd);
-        return rc;
-    }
-    if ((rc = mfi_socket_known(fd, FD_TCP)) < 0)
-        return rc;
-    do
-        rc = mfi_os_connect(fd, &to->ss, to->len);
-    while (rc == -EINTR);
-    if (rc == -EINPROGRESS)
-        rc = finish_connect(fd, deadline);
-    if (rc < 0) {
-        mf_close(fd);
-        return rc;
-    }
-    return fd;
-}
-
-/* "localhost" may listen on either loopback: the other one to try. */
-static bool other_loopback(const char *where, mf_addr *a)
-{
-    struct sockaddr_in *in4 = (void *)&a->ss;
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
-                               .sin6_port = in4->sin_port,
-                               .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-
-    if (__builtin_strncmp(where, "localhost:", 10) != 0)
-        return false;
-    __builtin_memcpy(&a->ss, &in6, sizeof in6);
-    a->len = sizeof in6;
-    return true;
-}
-
-int mf_tcp_connect(const char *where, const mf_connect_options *opts,
-                   mf_deadline deadline)
-{
-    mf_connect_options o = {.size = sizeof o};
-    struct agent *a = mfi_agent();
-    mf_addr to, from;
-    int rc;
-
-    if (mfi_options_copy(&o, sizeof o, opts) < 0)
-        return mfi_explain(-EINVAL, "connect to '%s': bad options",
-                           where != NULL ? where : "");
-    if ((rc = mfi_net_parse("connect to", where, &to)) < 0 ||
-        (o.bind != NULL &&
-         (rc = mfi_net_parse("connect from", o.bind, &from)) < 0))
-        return rc;
-    /* Nobody shall see a connection that was cancelled before it began. */
-    if ((rc = a != NULL ? mfi_cancel_point(a) : -ENOMEM) < 0)
-        return rc;
-    rc = connect_to(&to, o.bind != NULL ? &from : NULL, o.nodelay != 0,
-                    deadline);
-    if (rc == -ECONNREFUSED && o.bind == NULL && other_loopback(where, &to))
-        rc = connect_to(&to, NULL, o.nodelay != 0, deadline);
-    return rc < 0 ? mfi_net_explain(rc, "connect to", where) : rc;
 }

@@ -14,6 +14,14 @@ int mfi_os_mode(int fd)
     return rc < 0 ? rc : sx.stx_mode;
 }
 
+long mfi_os_as_libc(long rc)
+{
+    if (rc >= 0)
+        return rc;
+    errno = (int)-rc;
+    return -1;
+}
+
 /*
  * A write to a broken pipe sends SIGPIPE to the writing thread. It is blocked
  * for the time of the write; if the write failed with -EPIPE and none was

@@ -104,6 +104,9 @@ static inline int mfi_os_close(int fd)
 #endif
 }
 
+/* rc as libc gives it, for a library that asks us: -1 and errno. */
+long mfi_os_as_libc(long rc);
+
 static inline int mfi_os_fcntl(int fd, int cmd, long arg)
 {
     return (int)mfi_sys3(SYS_fcntl, fd, cmd, arg);

@@ -10,6 +10,8 @@
 #include "sched/local.h"
 #include "sched/park.h"
 
+const struct beside *mfi_beside;
+
 enum job_state { JOB_WAITED, JOB_DONE, JOB_LEFT };
 
 struct job {
@@ -267,11 +269,12 @@ int mfi_offload_call(mf_fn *fn, void *arg)
 
 bool mfi_offload_busy(int *ret_threads)
 {
-    bool busy;
+    int threads = 0;
+    bool busy = mfi_beside != NULL && mfi_beside->busy(&threads);
 
     mfi_spin_lock(&pool.lock);
-    busy = pool.nr_jobs != 0;
-    *ret_threads = pool.nr_threads;
+    busy = busy || pool.nr_jobs != 0;
+    *ret_threads = pool.nr_threads + threads;
     mfi_spin_unlock(&pool.lock);
     return busy;
 }
@@ -286,7 +289,7 @@ int mfi_offload_drain(mf_deadline deadline)
         jobs = pool.nr_jobs;
         mfi_spin_unlock(&pool.lock);
         if (jobs == 0)
-            return 0;
+            return mfi_beside != NULL ? mfi_beside->drain(deadline) : 0;
         if (mfi_is_try(deadline) ||
             mfi_futex_wait(&pool.drained, drained, mfi_time_of(deadline)) ==
                 -ETIMEDOUT)
@@ -307,4 +310,6 @@ void mfi_offload_done(void)
     pool.nr_threads = 0;
     pool.stopping = false;
     mfi_spin_unlock(&pool.lock);
+    if (mfi_beside != NULL)
+        mfi_beside->done();
 }

@@ -20,6 +20,17 @@
 
 enum { OFFLOAD_MAX = 4096 }; /* threads, whatever the options say */
 
+/*
+ * Threads of a layer above that work beside the pool: they count, are waited
+ * for and ended with it. That layer sets this before main, if it is linked.
+ */
+struct beside {
+    bool (*busy)(int *ret_threads);
+    int (*drain)(mf_deadline deadline);
+    void (*done)(void);
+};
+extern const struct beside *mfi_beside;
+
 /* Wait until no job runs or waits, `deadline` at most: 0 or -ETIMEDOUT. */
 int mfi_offload_drain(mf_deadline deadline);
 

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT
+# MAYFLY_CARES: sets MAYFLY_HAS_CARES and MAYFLY_CARES_HEADERS.
+include(CheckSymbolExists)
+
+set(MAYFLY_HAS_CARES OFF)
+if(MAYFLY_CARES)
+  find_path(MAYFLY_CARES_HEADERS ares.h)
+  find_library(MAYFLY_CARES_LIBRARY cares)
+  mark_as_advanced(MAYFLY_CARES_HEADERS MAYFLY_CARES_LIBRARY)
+  if(MAYFLY_CARES_HEADERS AND MAYFLY_CARES_LIBRARY)
+    set(CMAKE_REQUIRED_INCLUDES "${MAYFLY_CARES_HEADERS}")
+    set(CMAKE_REQUIRED_LIBRARIES "${MAYFLY_CARES_LIBRARY}")
+    check_symbol_exists(ares_getaddrinfo ares.h MAYFLY_CARES_WORKS) # >= 1.16
+    unset(CMAKE_REQUIRED_INCLUDES)
+    unset(CMAKE_REQUIRED_LIBRARIES)
+    set(MAYFLY_HAS_CARES "${MAYFLY_CARES_WORKS}")
+  endif()
+  if(NOT MAYFLY_HAS_CARES AND NOT MAYFLY_CARES STREQUAL "AUTO")
+    message(FATAL_ERROR "MAYFLY_CARES: no c-ares of 1.16 or later is here")
+  endif()
+endif()
