@@ -17,6 +17,7 @@
 #include <mayfly/local.h>
 #include <mayfly/signal.h>
 #include <mayfly/fd.h>
+#include <mayfly/stream.h>
 #include <mayfly/net.h>
 
 #endif
