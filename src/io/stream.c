@@ -53,8 +53,7 @@ int mf_stream_close(mf_stream *s, mf_deadline deadline)
     if (s->standard)
         return -EINVAL;
     rc = mf_close(s->fd);
-    /* tidy: allow malloc, because both were made here */
-    free(s->buf);
+    free(s->buf); /* tidy: allow malloc, because it was made here */
     free(s); /* tidy: allow malloc, as above */
     return rc;
 }
