@@ -54,7 +54,7 @@ int mf_stream_close(mf_stream *s, mf_deadline deadline)
         return -EINVAL;
     rc = mf_close(s->fd);
     free(s->buf); /* tidy: allow malloc, because it was made here */
-    free(s);      /* tidy: allow malloc, as above */
+    free(s);      /* tidy: allow malloc, because it was made here */
     return rc;
 }
 

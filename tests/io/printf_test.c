@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* printf_test.c - what goes out, in one piece, and what an error leaves. */
-#include <limits.h>
 #include <signal.h>
 
 #include "io/kit.h"
 #include "io/stream.h"
+
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
 
 static int texts(void *arg)
 {
@@ -38,7 +39,7 @@ MFI_TEST(short_and_long_texts_and_their_lengths)
 
 static int wrong(void *arg)
 {
-    volatile int wide = INT_MAX; /* the compiler need not know */
+    const char *volatile wide = "%2147483648d"; /* more than INT_MAX */
     const char *volatile none = NULL;
     mf_stream *s = NULL;
     int p[2];
@@ -50,7 +51,7 @@ static int wrong(void *arg)
     EXPECT_EQ(mf_printf(p[0], MF_NOW, "x"), -EBADF); /* a reader */
     EXPECT_EQ(mf_printf(p[1], MF_NOW, none, 1), -EINVAL);
     EXPECT_EQ(mf_stream_printf(s, MF_NOW, "x"), -EINVAL);
-    EXPECT_EQ(mf_printf(p[1], MF_NOW, "%*d%*d", wide, 1, wide, 1), -EMSGSIZE);
+    EXPECT_EQ(mf_printf(p[1], MF_NOW, wide, 1), -EMSGSIZE);
     EXPECT_EQ(mf_close(p[0]), 0);
     EXPECT_EQ(mf_printf(p[1], MF_NOW, "x"), -EPIPE);
     EXPECT_EQ(mf_close(p[1]), 0);
