@@ -19,6 +19,7 @@
 #include <mayfly/proc.h>
 #include <mayfly/fd.h>
 #include <mayfly/file.h>
+#include <mayfly/stream.h>
 #include <mayfly/net.h>
 #include <mayfly/dns.h>
 

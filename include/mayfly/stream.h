@@ -38,14 +38,15 @@ int mf_stream_write_all(mf_stream *s, const void *buf, size_t len,
                         mf_deadline deadline) MF_MUST_CHECK;
 
 /*
- * The next line. *ret_line is borrowed until the next read on s, ends with a
- * NUL instead of its "\n" or "\r\n", and may be written to; it may hold NULs of
- * its own. The last line of the input needs no newline.
+ * The next line. *ret_line is borrowed until the next read on s, by whomever;
+ * it ends with a NUL instead of its "\n" or "\r\n", and may be written to; it
+ * may hold NULs of its own. The last line of the input needs no newline.
  *
- * Returns > 0: its length *with* its line end (so an empty line is 1, and a
- * last line without one counts its bytes); 0 the end of input; -EMSGSIZE
- * longer than the limit of mf_stream_limit (nothing is consumed); -ENOMEM. On
- * -ETIMEDOUT and -ECANCELED what came so far stays for the next call.
+ * Returns > 0: one more than its length without its end (so an empty line is 1,
+ * and strlen(line) is the result - 1 unless it holds NULs); 0 the end of input;
+ * -EMSGSIZE longer than the limit of mf_stream_limit (nothing is consumed);
+ * -ENOMEM. On -ETIMEDOUT and -ECANCELED what came so far stays for the next
+ * call.
  */
 int mf_stream_line(mf_stream *s, char **ret_line,
                    mf_deadline deadline) MF_MUST_CHECK;
@@ -53,7 +54,7 @@ int mf_stream_line(mf_stream *s, char **ret_line,
 /* The longest line in bytes, end included; 1 MiB until set. 0, -EINVAL. */
 int mf_stream_limit(mf_stream *s, size_t max_line);
 
-/* One call's text goes out in one piece: not mixed with another call's. */
+/* As mf_printf to its fd: not mixed with what other calls write to s. */
 int mf_stream_printf(mf_stream *s, mf_deadline deadline, const char *fmt, ...)
     MF_PRINTF(3, 4);
 
@@ -76,7 +77,8 @@ mf_stream *mf_stderr(void);
  * Formatted text to fd, in one piece: not mixed with what other calls of
  * mf_printf write to the same fd, however long. Returns its length, -EMSGSIZE
  * (longer than INT_MAX), -ENOMEM (longer than 1 KiB, and no memory), or as
- * mf_write_all. The deadline stands before the varargs.
+ * mf_write_all: on < 0 it may be that a part went out; never on a pipe, where
+ * it was short (PIPE_BUF). The deadline stands before the varargs.
  */
 int mf_printf(int fd, mf_deadline deadline, const char *fmt, ...)
     MF_PRINTF(3, 4);

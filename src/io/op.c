@@ -157,10 +157,3 @@ int mfi_op_end(struct op *op, int n)
         mfi_budget(op->agent);
     return n;
 }
-
-int mfi_op_poll_shared(struct op *op)
-{
-    struct pollfd pfd = {.fd = op->fd, .events = poll_events(op->flag)};
-
-    return mfi_ppoll(&pfd, 1, 0) == 0 ? -EAGAIN : 0;
-}

@@ -72,12 +72,6 @@ static inline int mfi_op_again(struct op *op, long n, bool drained)
 /* Let go of the fd. Returns n. */
 int mfi_op_end(struct op *op, int n);
 
-/*
- * Around a system call on an fd whose flags are not ours (FD_SHARED): is it
- * ready, so that the call will not block? 0, -EAGAIN.
- */
-int mfi_op_poll_shared(struct op *op);
-
 /* The bytes of iov, cut at the kernel's limit; -1: not a vector. (rw.c) */
 long mfi_iov_len(const struct iovec *iov, int n);
 

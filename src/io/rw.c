@@ -7,8 +7,7 @@
  *   FD_TCP, FD_SOCK, recv, send with MSG_DONTWAIT: its flags do not matter
  *   FD_UDP
  *   FD_PIPE          read, write; O_NONBLOCK was set when it was adopted
- *   FD_SHARED        poll first, then read, or write at most PIPE_BUF bytes: a
- *                    pipe that polls writable has room for these (pipe(7))
+ *   FD_SHARED        several ways: shared.c
  *   FD_FILE          as fileio.c says
  *
  * A plain thread that writes to a broken pipe must not get SIGPIPE (on workers
@@ -17,21 +16,10 @@
 #include <limits.h>
 
 #include "io/fileio.h"
-#include "io/op.h"
-
-struct rw { /* one read or write; either buf or iov */
-    int fd;
-    bool write;
-    int n; /* > 0: iov has so many */
-    union {
-        void *buf;
-        const struct iovec *iov;
-    };
-    size_t len;
-};
+#include "io/rw.h"
 
 /* A worker has SIGPIPE blocked; other threads need it kept away. */
-static long plain_call(const struct rw *rw)
+long mfi_rw_plain(const struct rw *rw)
 {
     bool quiet = rw->write && mfi_worker() == NULL;
 
@@ -59,28 +47,6 @@ static long socket_call(const struct rw *rw)
                      : mfi_os_recvmsg(rw->fd, &msg, MSG_DONTWAIT);
 }
 
-/* Ready or not now: what a short write to a shared pipe may be. */
-static long shared_call(struct op *op, const struct rw *rw)
-{
-    struct rw part = *rw;
-    int rc = mfi_op_poll_shared(op);
-
-    if (rc < 0)
-        return rc;
-    if (rw->write) {
-        if (rw->n > 0) {
-            const struct iovec *v = rw->iov;
-
-            while (v->iov_len == 0) /* rw->len > 0: one is not empty */
-                v++;
-            part.buf = v->iov_base;
-            part.len = v->iov_len;
-            part.n = 0;
-        }
-        if (part.len > PIPE_BUF)
-            part.len = PIPE_BUF;
-    }
-    return plain_call(&part);
 }
 
 static long call(struct op *op, struct rw *rw)
@@ -91,9 +57,11 @@ static long call(struct op *op, struct rw *rw)
     case FD_UDP:
         return socket_call(rw);
     case FD_PIPE:
-        return plain_call(rw);
+        return (mfi_load_rlx(&op->rec->bits) & FD_TTY) != 0
+                   ? mfi_rw_terminal(rw)
+                   : mfi_rw_plain(rw);
     case FD_SHARED:
-        return shared_call(op, rw);
+        return mfi_rw_shared(op, rw);
     case FD_FILE:
         break;
     }
@@ -181,6 +149,26 @@ static int transfer(struct rw *rw, mf_deadline deadline)
         rc = mfi_op_again(&op, n, drained);
     } while (rc == MFI_OP_AGAIN);
     return mfi_op_end(&op, rc);
+}
+
+int mfi_write_piece(int fd, const void *buf, size_t len, mf_deadline deadline)
+{
+    struct rw rw = {.fd = fd, .write = true, .buf = (void *)(uintptr_t)buf};
+    size_t done = 0;
+    struct op op;
+    int rc = mfi_op_begin(&op, fd, FD_OUT, deadline);
+
+    if (rc < 0)
+        return rc;
+    while (done < len) {
+        rw.buf = (char *)(uintptr_t)buf + done;
+        rw.len = len - done < MFI_IO_MAX ? len - done : MFI_IO_MAX;
+        rc = mfi_op_again(&op, once(&op, &rw), false);
+        if (rc < 0 && rc != MFI_OP_AGAIN)
+            return mfi_op_end(&op, rc);
+        done += rc > 0 ? (size_t)rc : 0;
+    }
+    return mfi_op_end(&op, 0);
 }
 
 int mf_read(int fd, void *buf, size_t len, mf_deadline deadline)

@@ -76,17 +76,18 @@ const char *mfi_guard_name(enum guard_tier tier)
 static int uffd_open_with(uint64_t features)
 {
     struct uffdio_api api = {.api = UFFD_API, .features = features};
-    long fd = mfi_sys1(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+    int fd = mfi_os_high(
+        (int)mfi_sys1(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY));
     int rc;
 
     if (fd < 0)
-        return (int)fd;
+        return fd;
     rc = (int)mfi_sys3(SYS_ioctl, fd, UFFDIO_API, &api);
     if (rc < 0) {
-        mfi_os_close((int)fd);
+        mfi_os_close(fd);
         return rc;
     }
-    uffd_fd = (int)fd;
+    uffd_fd = fd;
     return 0;
 }
 

@@ -10,11 +10,12 @@
 #include <time.h>
 
 #include "base/time.h"
+#include "os/high.h"
 #include "os/syscall.h"
 
 static inline int mfi_epoll_create(void)
 {
-    return (int)mfi_sys1(SYS_epoll_create1, EPOLL_CLOEXEC);
+    return mfi_os_high((int)mfi_sys1(SYS_epoll_create1, EPOLL_CLOEXEC));
 }
 
 static inline int mfi_epoll_ctl(int epfd, int op, int fd, uint32_t events,
@@ -35,13 +36,14 @@ static inline int mfi_epoll_wait(int epfd, struct epoll_event *evs, int n,
 
 static inline int mfi_eventfd(void)
 {
-    return (int)mfi_sys2(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return mfi_os_high(
+        (int)mfi_sys2(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
 }
 
 static inline int mfi_timerfd(void)
 {
-    return (int)mfi_sys2(SYS_timerfd_create, CLOCK_MONOTONIC,
-                         TFD_CLOEXEC | TFD_NONBLOCK);
+    return mfi_os_high((int)mfi_sys2(SYS_timerfd_create, CLOCK_MONOTONIC,
+                                     TFD_CLOEXEC | TFD_NONBLOCK));
 }
 
 /* Arm at an absolute point; MFI_FAR disarms. */

@@ -3,7 +3,6 @@
 #include "os/io.h"
 
 #include <linux/stat.h>
-#include <stdbool.h>
 
 int mfi_os_mode(int fd)
 {
@@ -28,15 +27,10 @@ long mfi_os_as_libc(long rc)
  * pending before, the one it made is taken away. Workers have it blocked for
  * good, where a pending one does nothing.
  */
-struct quiet {
-    uint64_t old;
-    bool pending;
-};
-
 enum { SIGNAL_PIPE = 13, MASK_BLOCK = 0, MASK_SET = 2, MASK_LEN = 8 };
 static const uint64_t pipe_bit = UINT64_C(1) << (SIGNAL_PIPE - 1);
 
-static void quiet_begin(struct quiet *q)
+void mfi_os_quiet_begin(struct os_quiet *q)
 {
     uint64_t set = pipe_bit, pending = 0;
 
@@ -45,7 +39,7 @@ static void quiet_begin(struct quiet *q)
     q->pending = (pending & pipe_bit) != 0;
 }
 
-static void quiet_end(struct quiet *q, long rc)
+void mfi_os_quiet_end(struct os_quiet *q, long rc)
 {
     uint64_t set = pipe_bit;
     long now[2] = {0, 0};
@@ -57,23 +51,23 @@ static void quiet_end(struct quiet *q, long rc)
 
 long mfi_os_write_quiet(int fd, const void *buf, size_t len)
 {
-    struct quiet q;
+    struct os_quiet q;
     long rc;
 
-    quiet_begin(&q);
+    mfi_os_quiet_begin(&q);
     rc = mfi_os_write(fd, buf, len);
-    quiet_end(&q, rc);
+    mfi_os_quiet_end(&q, rc);
     return rc;
 }
 
 long mfi_os_writev_quiet(int fd, const struct iovec *iov, int n)
 {
-    struct quiet q;
+    struct os_quiet q;
     long rc;
 
-    quiet_begin(&q);
+    mfi_os_quiet_begin(&q);
     rc = mfi_os_writev(fd, iov, n);
-    quiet_end(&q, rc);
+    mfi_os_quiet_end(&q, rc);
     return rc;
 }
 

@@ -7,11 +7,13 @@
 #define MFI_OS_IO_H
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "os/high.h"
 #include "os/syscall.h"
 
 #define MFI_IO_MAX ((size_t)0x7ffff000) /* read(2): MAX_RW_COUNT */
@@ -41,6 +43,14 @@ long mfi_os_write_quiet(int fd, const void *buf, size_t len);
 long mfi_os_writev_quiet(int fd, const struct iovec *iov, int n);
 long mfi_os_splice_quiet(int in, int out, size_t len, unsigned flags);
 long mfi_os_sendfile_quiet(int out, int in, int64_t *offset, size_t len);
+
+/* What they do around the write; rc: what it returned. */
+struct os_quiet {
+    uint64_t old;
+    bool pending;
+};
+void mfi_os_quiet_begin(struct os_quiet *q);
+void mfi_os_quiet_end(struct os_quiet *q, long rc);
 
 static inline long mfi_os_recv(int fd, void *buf, size_t len, int flags)
 {
@@ -114,7 +124,8 @@ static inline int mfi_os_fcntl(int fd, int cmd, long arg)
 
 static inline int mfi_os_open(const char *path, int flags)
 {
-    return (int)mfi_sys4(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, 0);
+    return mfi_os_high(
+        (int)mfi_sys4(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, 0));
 }
 
 /* The st_mode of fd, or -errno. */
@@ -122,8 +133,8 @@ int mfi_os_mode(int fd);
 
 static inline int mfi_os_socket(int domain, int type)
 {
-    return (int)mfi_sys3(SYS_socket, domain,
-                         type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return mfi_os_high((int)mfi_sys3(SYS_socket, domain,
+                                     type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
 static inline int mfi_os_bind(int fd, const void *sa, socklen_t len)
@@ -138,8 +149,8 @@ static inline int mfi_os_listen(int fd, int backlog)
 
 static inline int mfi_os_accept(int fd, void *sa, socklen_t *len)
 {
-    return (int)mfi_sys4(SYS_accept4, fd, sa, len,
-                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return mfi_os_high(
+        (int)mfi_sys4(SYS_accept4, fd, sa, len, SOCK_NONBLOCK | SOCK_CLOEXEC));
 }
 
 static inline int mfi_os_connect(int fd, const void *sa, socklen_t len)

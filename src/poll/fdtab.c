@@ -7,6 +7,7 @@
 #include "os/event.h"
 #include "os/io.h"
 #include "os/map.h"
+#include "os/shared.h"
 #include "poll/batch.h"
 #include "poll/poller.h"
 
@@ -14,12 +15,32 @@ struct fdrec *_Atomic mfi_fd_chunks[FD_CHUNKS];
 
 enum { CHUNK_LEN = sizeof(struct fdrec) << FD_CHUNK_BITS };
 
+static _Atomic uint32_t nr_own; /* records with a description of our own */
+
+static void close_own(struct fdrec *rec)
+{
+    if (rec->own >= 0) {
+        mfi_os_close(rec->own);
+        rec->own = -1;
+        mfi_sub_acqrel(&nr_own, 1u);
+    }
+}
+
+static void close_owns(struct fdrec *chunk)
+{
+    for (uint32_t i = 0; i < 1u << FD_CHUNK_BITS; i++)
+        if ((mfi_load_acq(&chunk[i].ref) & FD_REF_OPEN) != 0)
+            close_own(&chunk[i]);
+}
+
 void mfi_fdtab_done(void)
 {
     for (uint32_t i = 0; i < FD_CHUNKS; i++) {
         struct fdrec *chunk = mfi_load_acq(&mfi_fd_chunks[i]);
 
         if (chunk != NULL) {
+            if (mfi_load_acq(&nr_own) != 0) /* few have one: below fd 3 */
+                close_owns(chunk);
             mfi_store_rel(&mfi_fd_chunks[i], NULL);
             mfi_unmap(chunk, CHUNK_LEN);
         }
@@ -48,23 +69,30 @@ static int record(int fd, struct fdrec **ret_rec)
     return 0;
 }
 
+struct look { /* at a file */
+    enum fd_kind kind;
+    uint8_t bits;
+    int own;
+};
+
 /* What a new file starts with. The record is BUSY, or taken over by misuse. */
-static void reset(struct fdrec *rec, enum fd_kind kind, uint8_t bits)
+static void reset(struct fdrec *rec, const struct look *look)
 {
     mfi_store_rlx(&rec->ready, (uint32_t)(FD_IN | FD_OUT));
     mfi_store_rlx(&rec->home, (uint16_t)0);
     mfi_store_rlx(&rec->read_span, 0);
     mfi_store_rlx(&rec->write_span, 0);
-    rec->kind = (uint8_t)kind;
-    mfi_store_rlx(&rec->bits, bits);
+    rec->kind = (uint8_t)look->kind;
+    rec->own = look->own;
+    mfi_store_rlx(&rec->bits, look->bits);
     mfi_store_rlx(&rec->gen, mfi_load_rlx(&rec->gen) + 1);
 }
 
-static void busy_to_open(struct fdrec *rec, enum fd_kind kind, uint8_t bits)
+static void busy_to_open(struct fdrec *rec, const struct look *look)
 {
     mfi_list_init(&rec->waiters);
     mfi_store_rlx(&rec->nwait, 0u);
-    reset(rec, kind, bits);
+    reset(rec, look);
     mfi_add_acqrel(&rec->ref, (uint32_t)(FD_REF_OPEN - FD_REF_BUSY));
 }
 
@@ -107,6 +135,7 @@ static void wake_all_locked(struct fdrec *rec, struct wake_list *woken)
 
 int mfi_fd_open(int fd, enum fd_kind kind, struct wake_list *woken)
 {
+    struct look look = {.kind = kind, .own = -1};
     struct fdrec *rec;
     uint32_t seen;
     int rc = record(fd, &rec);
@@ -115,14 +144,15 @@ int mfi_fd_open(int fd, enum fd_kind kind, struct wake_list *woken)
         return rc;
     do {
         if (make_busy(rec)) {
-            busy_to_open(rec, kind, 0);
+            busy_to_open(rec, &look);
             return 0;
         }
         /*
          * OPEN: the file of this number was closed with close(2), or the kernel
          * could not have given the number out again. That is misuse, or it was
          * released, and not everybody is out yet: with CLOSING gone, the last
-         * of them leaves the new file alone.
+         * of them leaves the new file alone. (A description of our own for the
+         * old one is lost: they may be using it.)
          */
         seen = mfi_load_acq(&rec->ref);
     } while (
@@ -130,61 +160,88 @@ int mfi_fd_open(int fd, enum fd_kind kind, struct wake_list *woken)
         !mfi_cas_acqrel(&rec->ref, &seen, seen & ~(uint32_t)FD_REF_CLOSING));
     mfi_spin_lock(&rec->lock);
     wake_all_locked(rec, woken);
-    reset(rec, kind, 0);
+    reset(rec, &look);
     mfi_spin_unlock(&rec->lock);
     return 0;
 }
 
-/* What an fd made elsewhere is; sets O_NONBLOCK where that is needed. */
-static int inspect(int fd, enum fd_kind *ret_kind, uint8_t *ret_bits)
+/* Standard I/O of this process, or a copy of it? */
+static bool is_shared(int fd)
 {
-    int mode = mfi_os_mode(fd), domain = 0, type = 0, accepts = 0, flags;
-    socklen_t len = sizeof domain;
+    return fd <= 2 || mfi_os_same(fd, 0) || mfi_os_same(fd, 1) ||
+           mfi_os_same(fd, 2);
+}
 
-    if (mode < 0)
-        return mode;
-    *ret_bits = FD_ADOPTED;
-    if (S_ISSOCK(mode)) {
-        mfi_os_getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
-        mfi_os_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
-        *ret_kind =
-            type == SOCK_STREAM && (domain == AF_INET || domain == AF_INET6)
-                ? FD_TCP
-                : FD_SOCK;
-        mfi_os_getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &len);
-        /* Accept has no MSG_DONTWAIT; the rest has, so stdio is left alone. */
-        if (fd <= 2 && accepts == 0)
-            return 0;
-    } else if (S_ISREG(mode) || S_ISDIR(mode) || S_ISBLK(mode)) {
-        *ret_kind = FD_FILE;
-        return 0;
-    } else if (fd <= 2) {
-        *ret_kind = FD_SHARED;
-        return 0;
-    } else {
-        *ret_kind = FD_PIPE;
-    }
-    flags = mfi_os_fcntl(fd, F_GETFL, 0);
+/* Its flags are for us to set, and to be given back. */
+static int set_nonblock(int fd, struct look *look)
+{
+    int flags = mfi_os_fcntl(fd, F_GETFL, 0);
+
     if (flags >= 0 && (flags & O_NONBLOCK) == 0) {
         mfi_os_fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-        *ret_bits |= FD_SET_NONBLOCK;
+        look->bits |= FD_SET_NONBLOCK;
     }
     return flags < 0 ? flags : 0;
 }
 
+static int inspect_socket(int fd, struct look *look)
+{
+    int domain = 0, type = 0, accepts = 0;
+    socklen_t len = sizeof domain;
+
+    mfi_os_getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
+    mfi_os_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
+    look->kind =
+        type == SOCK_STREAM && (domain == AF_INET || domain == AF_INET6)
+            ? FD_TCP
+            : FD_SOCK;
+    mfi_os_getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &len);
+    /* Accept has no MSG_DONTWAIT; the rest has, so stdio is left alone. */
+    return fd <= 2 && accepts == 0 ? 0 : set_nonblock(fd, look);
+}
+
+/* What an fd made elsewhere is; sets O_NONBLOCK where that is needed. */
+static int inspect(int fd, struct look *look)
+{
+    int mode = mfi_os_mode(fd);
+
+    if (mode < 0)
+        return mode;
+    *look = (struct look){.kind = FD_PIPE, .bits = FD_ADOPTED, .own = -1};
+    if (S_ISSOCK(mode))
+        return inspect_socket(fd, look);
+    if (S_ISREG(mode) || S_ISDIR(mode) || S_ISBLK(mode)) {
+        look->kind = FD_FILE;
+        return 0;
+    }
+    if (S_ISFIFO(mode))
+        look->bits |= FD_FIFO;
+    else if (S_ISCHR(mode) && mfi_os_tty(fd))
+        look->bits |= FD_TTY;
+    /* Anonymous inodes are all the same one: those are told by number. */
+    if (fd > 2 && ((!S_ISFIFO(mode) && !S_ISCHR(mode)) || !is_shared(fd)))
+        return set_nonblock(fd, look);
+    look->kind = FD_SHARED;
+    look->own = mfi_os_private(fd, mode);
+    if (look->own < 0)
+        look->own = -1;
+    else
+        mfi_add_acqrel(&nr_own, 1u);
+    return 0;
+}
+
 static int adopt(struct fdrec *rec, int fd)
 {
-    enum fd_kind kind = FD_PIPE;
-    uint8_t bits = 0;
+    struct look look;
     int rc;
 
     if (!make_busy(rec))
         return 0; /* another call was faster */
-    if ((rc = inspect(fd, &kind, &bits)) < 0) {
+    if ((rc = inspect(fd, &look)) < 0) {
         mfi_and_acqrel(&rec->ref, ~(uint32_t)FD_REF_BUSY);
         return rc;
     }
-    busy_to_open(rec, kind, bits);
+    busy_to_open(rec, &look);
     return 0;
 }
 
@@ -230,6 +287,7 @@ int mfi_fd_finish(struct fdrec *rec, int fd)
     mfi_assert(mfi_load_rlx(&rec->nwait) == 0);
     mfi_store_rlx(&rec->gen, mfi_load_rlx(&rec->gen) + 1);
     bits = mfi_load_rlx(&rec->bits);
+    close_own(rec);
     if ((bits & FD_KEEP) == 0) {
         rc = mfi_os_close(fd);
     } else {

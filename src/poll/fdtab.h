@@ -49,11 +49,18 @@ enum fd_kind {
     FD_SOCK,   /* any other socket */
     FD_UDP,    /* our own, not connected: no errors but a call's own */
     FD_PIPE,   /* pollable, read and written with O_NONBLOCK set */
-    FD_SHARED, /* pollable, but its flags are not ours: inherited stdio */
+    FD_SHARED, /* its flags are not ours: stdio, and copies of it */
     FD_FILE,   /* epoll refuses it: always ready, blocks */
 };
 
-enum fd_bits { FD_ADOPTED = 1, FD_SET_NONBLOCK = 2, FD_KEEP = 4 };
+enum fd_bits {
+    FD_ADOPTED = 1,
+    FD_SET_NONBLOCK = 2,
+    FD_KEEP = 4,
+    FD_TTY = 8,        /* a call on it may stop a background job */
+    FD_FIFO = 16,      /* a pipe, named or not */
+    FD_NO_NOWAIT = 32, /* FD_SHARED: RWF_NOWAIT does not work */
+};
 
 enum fd_ref { /* flags of fdrec.ref above the count */
               FD_REF_OPEN = 1 << 30,
@@ -71,12 +78,13 @@ struct fdrec {
     _Atomic uint32_t ready;
     _Atomic uint16_t home;   /* 1 + poller it is registered with; 0: none */
     uint8_t kind;            /* constant while OPEN */
-    _Atomic uint8_t bits;    /* the same, but for FD_KEEP */
+    _Atomic uint8_t bits;    /* the same, but for FD_KEEP, FD_NO_NOWAIT */
     struct list waiters;     /* struct fd_waiter.w.link; under lock */
     _Atomic uint32_t nwait;  /* length of waiters; written under lock */
     _Atomic uint32_t gen;    /* written while BUSY, or taken over */
     _Atomic mf_ns read_span; /* default timeouts; 0: none */
     _Atomic mf_ns write_span;
+    int own; /* FD_SHARED: a description of our own, or -1; as kind */
 };
 _Static_assert(sizeof(struct fdrec) == 64, "one cache line");
 

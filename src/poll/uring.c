@@ -29,7 +29,7 @@ static int setup(struct io_uring_params *p)
         p->flags = tries[i];
         fd = (int)mfi_sys2(SYS_io_uring_setup, URING_ENTRIES, p);
     }
-    return fd == -EINVAL ? -ENOTSUP : fd;
+    return fd == -EINVAL ? -ENOTSUP : mfi_os_high(fd);
 }
 
 static int map_ring(int fd, size_t len, uint64_t what, void **ret_base)
