@@ -18,5 +18,6 @@
 #include <mayfly/signal.h>
 #include <mayfly/fd.h>
 #include <mayfly/net.h>
+#include <mayfly/unix.h>
 
 #endif
