@@ -68,7 +68,7 @@ typedef struct mf_unix_connect_options {
  * is answered only if it has a name too (bind).
  *
  * Returns the fd, given (mf_close); -ENOENT, -ECONNREFUSED (nobody there),
- * -EPROTOTYPE (a socket of another type), -EACCES, ...
+ * -EPROTOTYPE (the path is of a socket of another type), -EACCES, ...
  * Context: any. Suspends: maybe. Cancel point: yes.
  */
 int mf_unix_connect(const char *name, const mf_unix_connect_options *opts,

@@ -61,6 +61,17 @@ static void *grow(void *items, size_t nr, size_t *room, size_t size)
     return items;
 }
 
+/* The macros of netlink(3) cast qualifiers and alignment away. */
+static const void *behind(const void *p, size_t len)
+{
+    return (const char *)p + len;
+}
+
+static const void *value_of(const struct rtattr *at)
+{
+    return behind(at, RTA_LENGTH(0));
+}
+
 static bool is_attr(const struct rtattr *at, size_t left)
 {
     return left >= sizeof *at && at->rta_len >= sizeof *at &&
@@ -72,14 +83,14 @@ static const struct rtattr *next_attr(const struct rtattr *at, size_t *left)
     size_t len = RTA_ALIGN(at->rta_len);
 
     *left = len < *left ? *left - len : 0;
-    return (const void *)((const char *)at + len);
+    return behind(at, len);
 }
 
 /* A link's message; kept in the order of the index. */
 static int take_link(struct tables *t, const struct nlmsghdr *h)
 {
-    const struct ifinfomsg *info = NLMSG_DATA(h);
-    const struct rtattr *at = IFLA_RTA(info);
+    const struct ifinfomsg *info = behind(h, NLMSG_HDRLEN);
+    const struct rtattr *at = behind(info, NLMSG_ALIGN(sizeof *info));
     size_t left, i, len;
     mf_interface one = {.index = 0}, *ifs;
 
@@ -92,10 +103,10 @@ static int take_link(struct tables *t, const struct nlmsghdr *h)
     for (; is_attr(at, left); at = next_attr(at, &left)) {
         len = RTA_PAYLOAD(at);
         if (at->rta_type == IFLA_IFNAME)
-            memcpy(one.name, RTA_DATA(at),
+            memcpy(one.name, value_of(at),
                    len < sizeof one.name ? len : sizeof one.name - 1);
         else if (at->rta_type == IFLA_MTU && len >= sizeof one.mtu)
-            memcpy(&one.mtu, RTA_DATA(at), sizeof one.mtu);
+            memcpy(&one.mtu, value_of(at), sizeof one.mtu);
     }
     ifs = grow(t->ifs, t->nr_ifs, &t->room_ifs, sizeof *ifs);
     if (ifs == NULL)
@@ -128,8 +139,8 @@ static void set_addr(mf_addr *a, const struct ifaddrmsg *info, const void *raw)
 /* Of a point-to-point link IFA_ADDRESS is the peer's and IFA_LOCAL ours. */
 static int take_addr(struct tables *t, const struct nlmsghdr *h)
 {
-    const struct ifaddrmsg *info = NLMSG_DATA(h);
-    const struct rtattr *at = IFA_RTA(info);
+    const struct ifaddrmsg *info = behind(h, NLMSG_HDRLEN);
+    const struct rtattr *at = behind(info, NLMSG_ALIGN(sizeof *info));
     const void *raw = NULL;
     size_t left, want;
     struct owned *addrs;
@@ -145,7 +156,7 @@ static int take_addr(struct tables *t, const struct nlmsghdr *h)
         if (RTA_PAYLOAD(at) >= want &&
             (at->rta_type == IFA_LOCAL ||
              (at->rta_type == IFA_ADDRESS && raw == NULL)))
-            raw = RTA_DATA(at);
+            raw = value_of(at);
     if (raw == NULL)
         return 0;
     addrs = grow(t->addrs, t->nr_addrs, &t->room_addrs, sizeof *addrs);
@@ -159,25 +170,35 @@ static int take_addr(struct tables *t, const struct nlmsghdr *h)
     return 0;
 }
 
+/* One message of a dump; as take_piece. */
+static int take_message(struct tables *t, const struct nlmsghdr *h,
+                        take_fn *take)
+{
+    int err = 0;
+
+    if ((h->nlmsg_flags & NLM_F_DUMP_INTR) != 0)
+        return -EAGAIN;
+    if (h->nlmsg_type != NLMSG_ERROR && h->nlmsg_type != NLMSG_DONE)
+        return take(t, h);
+    if (h->nlmsg_len >= NLMSG_LENGTH(sizeof err))
+        memcpy(&err, behind(h, NLMSG_HDRLEN), sizeof err);
+    return err < 0 ? err : 1;
+}
+
 /* One piece of a dump: 0 go on, 1 that was the end, -EAGAIN ask again. */
 static int take_piece(struct tables *t, size_t len, uint32_t seq, take_fn *take)
 {
     const struct nlmsghdr *h = (const void *)t->buf;
-    int rc = 0, err;
+    int rc = 0;
 
-    for (; rc == 0 && NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
-        if (h->nlmsg_seq != seq)
-            continue;
-        if ((h->nlmsg_flags & NLM_F_DUMP_INTR) != 0)
-            return -EAGAIN;
-        if (h->nlmsg_type != NLMSG_ERROR && h->nlmsg_type != NLMSG_DONE) {
-            rc = take(t, h);
-            continue;
-        }
-        if (h->nlmsg_len < NLMSG_LENGTH(sizeof err))
-            return h->nlmsg_type == NLMSG_DONE ? 1 : -EIO;
-        memcpy(&err, NLMSG_DATA(h), sizeof err);
-        return err < 0 ? err : 1;
+    while (rc == 0 && len >= sizeof *h && h->nlmsg_len >= sizeof *h &&
+           h->nlmsg_len <= len) {
+        size_t size = NLMSG_ALIGN(h->nlmsg_len);
+
+        if (h->nlmsg_seq == seq)
+            rc = take_message(t, h, take);
+        len = size < len ? len - size : 0;
+        h = behind(h, size);
     }
     return rc;
 }

@@ -3,6 +3,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 
 #include "io/kit.h"
 
@@ -133,4 +134,48 @@ MFI_TEST(errno_and_fds_are_left_alone)
     after = dup(0);
     EXPECT_EQ(after, before);
     close(after);
+}
+
+static void set_lo(int fd, unsigned long what, const char *addr, int number)
+{
+    struct ifreq ifr = {.ifr_mtu = 0};
+    mf_addr a;
+
+    if (what == SIOCSIFFLAGS)
+        ifr.ifr_flags = (short)number;
+    else
+        ifr.ifr_mtu = number;
+    snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "lo");
+    if (addr != NULL) {
+        EXPECT_EQ(mf_addr_parse(addr, &a), 0);
+        memcpy(&ifr.ifr_addr, &a.ss, sizeof ifr.ifr_addr);
+    }
+    EXPECT_EQ(ioctl(fd, what, &ifr), 0);
+}
+
+/* In a network of its own, where the test says what there is. */
+MFI_TEST(an_interface_is_told_as_it_was_set_up)
+{
+    mf_interface *list = NULL;
+    int fd;
+
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+        MFI_SKIP("no namespaces here");
+    EXPECT_EQ(mf_interfaces(&list), 1);
+    EXPECT_STR_EQ(list[0].name, "lo");
+    EXPECT_EQ(list[0].nr_addrs, 0); /* down, and nothing on it */
+    EXPECT_EQ(list[0].flags & IFF_UP, 0);
+    mf_interfaces_free(list);
+
+    EXPECT_GE(fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), 0);
+    set_lo(fd, SIOCSIFADDR, "10.1.2.3:0", 0);
+    set_lo(fd, SIOCSIFNETMASK, "255.255.254.0:0", 0);
+    set_lo(fd, SIOCSIFMTU, NULL, 1432);
+    set_lo(fd, SIOCSIFFLAGS, NULL, IFF_UP);
+    EXPECT_EQ(mf_interfaces(&list), 1);
+    EXPECT_EQ(list[0].mtu, 1432);
+    EXPECT_EQ(list[0].flags & IFF_UP, IFF_UP);
+    EXPECT(has_addr(&list[0], "10.1.2.3:0", 23));
+    mf_interfaces_free(list);
+    EXPECT_EQ(close(fd), 0);
 }
