@@ -22,5 +22,6 @@
 #include <mayfly/stream.h>
 #include <mayfly/net.h>
 #include <mayfly/dns.h>
+#include <mayfly/unix.h>
 
 #endif

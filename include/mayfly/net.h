@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* net.h - TCP: addresses, listen, accept, connect, serve, options. */
+/* net.h - addresses, TCP, accept, serve, options, network interfaces. */
 #ifndef MF_NET_H
 #define MF_NET_H
 
@@ -18,7 +18,9 @@ enum { MF_ADDR_STR = 160 };
 
 /*
  * Parse "host:port": ":8080" (any address), "127.0.0.1:80", "[::1]:80",
- * "[fe80::1%eth0]:80", "localhost:80" (127.0.0.1). The port is a number.
+ * "[fe80::1%eth0]:80", "localhost:80" (127.0.0.1). The port is a number. Or
+ * "unix:/path", "unix:@name" (abstract), which the calls of unix.h take and
+ * those of TCP do not.
  * Names are for mf_resolve: this never blocks.
  *
  * Returns 0, -EINVAL (not of this form; mf_explain says what is wrong).
@@ -100,6 +102,10 @@ enum mf_sockopt {
     MF_SO_BROADCAST,   /* 0, 1: may send to broadcast addresses */
     MF_SO_MCAST_TTL,   /* hops of what is sent to multicast groups, 0-255 */
     MF_SO_MCAST_LOOP,  /* 0, 1: this machine hears it too (the default) */
+    MF_SO_KEEPINTVL,   /* seconds from one probe to the next */
+    MF_SO_KEEPCNT,     /* probes without an answer before -ETIMEDOUT; 1-127 */
+    MF_SO_FASTOPEN,    /* of a listener: connections waiting whose SYN carried
+                          data, at most; 0: data comes after the handshake */
 };
 
 /*
@@ -156,6 +162,34 @@ typedef struct mf_copy_options {
  */
 int mf_copy(int a, int b, mf_copied *ret_copied, const mf_copy_options *opts,
             mf_deadline deadline) MF_MUST_CHECK;
+
+typedef struct mf_interface_addr {
+    mf_addr addr; /* port 0 */
+    int prefix;   /* bits of the network: 24 in 10.0.0.7/24 */
+} mf_interface_addr;
+
+typedef struct mf_interface {
+    char name[16];
+    int index;      /* the zone of a link-local address; > 0 */
+    uint32_t flags; /* IFF_UP, IFF_LOOPBACK, ... of <net/if.h> */
+    int mtu;        /* bytes */
+    int nr_addrs;   /* IPv4 and IPv6 */
+    const mf_interface_addr *addrs;
+} mf_interface;
+
+/*
+ * All network interfaces, in the order of their index, with their addresses:
+ * one picture, made now. *ret_list is the caller's, one allocation; give it to
+ * mf_interfaces_free. It is NULL where there are none.
+ *
+ * Returns how many; -ENOMEM, -EMFILE, -ENFILE, -EACCES and the like where the
+ * kernel does not tell, -EAGAIN (they changed again and again while asked).
+ * Context: any. Suspends: no. Cancel point: no.
+ */
+int mf_interfaces(mf_interface **ret_list);
+
+/* NULL is fine. Context: any. Suspends: no. */
+void mf_interfaces_free(mf_interface *list);
 
 MF_DECLS_END_
 

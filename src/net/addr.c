@@ -5,15 +5,21 @@
  *     where = host ":" port
  *     host  = "" | "*" | "localhost" | IPv4 | "[" IPv6 [ "%" zone ] "]"
  *     port  = 0 to 65535, digits only
+ *     unix  = [ "unix:" ] ( "@" name | path )
  *
  * The port stands after the last colon outside of brackets. An IPv6 address
  * without brackets is refused rather than guessed at ("::1:80" is itself an
  * address), and so is a name: looking one up may take seconds. inet_pton takes
  * the strict forms only, so "127.1" and "010.0.0.1" are refused too.
  *
- * Printing is the inverse, but for two things: IPv4 in IPv6 clothes, what a
- * dual-stack listener sees of an IPv4 peer, prints as plain IPv4; and the "any"
- * addresses print as they are, "[::]:80", which is the same as ":80".
+ * The two grammars are two functions: a call that makes TCP sockets does not
+ * take "unix:/x", and a host may be called unix. Only mf_addr_parse, which
+ * takes no names, tries both; there the prefix decides.
+ *
+ * Printing is the inverse, but for three things: IPv4 in IPv6 clothes, what a
+ * dual-stack listener sees of an IPv4 peer, prints as plain IPv4; the "any"
+ * addresses print as they are, "[::]:80", which is the same as ":80"; and a
+ * zero byte of an abstract name, which no text can hold, prints as one more @.
  *
  * Sources: RFC 3986 3.2.2, RFC 4007 11 (zones), RFC 5952 (form), unix(7).
  */
@@ -163,6 +169,8 @@ int mfi_addr_parse(const char *where, mf_addr *ret_addr, const char **ret_why)
 
     if (where == NULL)
         return refuse("no address", ret_why);
+    if (mfi_addr_is_unix(where) && strchr("/@.", where[5]) != NULL)
+        return refuse("a unix socket: mf_unix_... takes these", ret_why);
     bracket = strrchr(where, ']');
     if (where[0] == '[' && bracket == NULL)
         return refuse("no ] after the [", ret_why);
@@ -181,6 +189,34 @@ int mfi_addr_parse(const char *where, mf_addr *ret_addr, const char **ret_why)
     if (rc == 0)
         *ret_addr = a;
     return rc;
+}
+
+int mfi_addr_parse_unix(const char *name, mf_addr *ret_addr,
+                        const char **ret_why)
+{
+    const size_t start = offsetof(struct sockaddr_un, sun_path);
+    struct sockaddr_un sun = {.sun_family = AF_UNIX};
+    size_t len;
+
+    if (name == NULL)
+        return refuse("no name", ret_why);
+    if (mfi_addr_is_unix(name))
+        name += sizeof "unix:" - 1;
+    len = strlen(name);
+    if (len == 0)
+        return refuse("no path and no @name", ret_why);
+    if (len == 1 && name[0] == '@')
+        return refuse("no name after the @", ret_why);
+    if (len > sizeof sun.sun_path)
+        return refuse("path or name longer than 108 bytes", ret_why);
+    memcpy(sun.sun_path, name, len);
+    if (name[0] == '@')
+        sun.sun_path[0] = '\0';
+    else if (len < sizeof sun.sun_path)
+        len++; /* the zero byte belongs to a path that has room for it */
+    *ret_addr = (mf_addr){.len = (socklen_t)(start + len)};
+    memcpy(&ret_addr->ss, &sun, start + len);
+    return 0;
 }
 
 bool mfi_addr_any4(mf_addr *a)
@@ -259,7 +295,7 @@ static void print_unix(const mf_addr *a, char *buf, size_t len)
             if (sun.sun_path[i] == '\0')
                 sun.sun_path[i] = '@';
     }
-    print(buf, len, "%.*s", (int)n, sun.sun_path);
+    print(buf, len, "unix:%.*s", (int)n, sun.sun_path);
 }
 
 const char *mf_addr_str(const mf_addr *a, char *buf, size_t len)

@@ -16,6 +16,19 @@
  */
 int mfi_addr_parse(const char *where, mf_addr *ret_addr, const char **ret_why);
 
+/* Is this text in the form "unix:..."? */
+static inline bool mfi_addr_is_unix(const char *where)
+{
+    return __builtin_strncmp(where, "unix:", 5) == 0;
+}
+
+/*
+ * Parse "/path", "path" or "@name", with "unix:" before it or without. Returns
+ * 0; or -EINVAL and what is wrong, a static string.
+ */
+int mfi_addr_parse_unix(const char *name, mf_addr *ret_addr,
+                        const char **ret_why);
+
 /* Make a the IPv4 "any" address if it is the IPv6 one; the port stays. */
 bool mfi_addr_any4(mf_addr *a);
 

@@ -40,9 +40,15 @@ int mfi_net_parse(const char *what, const char *where, mf_addr *ret_addr)
 
 int mf_addr_parse(const char *where, mf_addr *ret_addr)
 {
+    const char *why = "";
+    int rc;
+
     if (ret_addr == NULL)
         return -EINVAL;
-    return mfi_net_parse("address", where, ret_addr);
+    if (where == NULL || !mfi_addr_is_unix(where))
+        return mfi_net_parse("address", where, ret_addr);
+    rc = mfi_addr_parse_unix(where, ret_addr, &why);
+    return rc < 0 ? mfi_explain(rc, "address '%s': %s", where, why) : 0;
 }
 
 int mf_local_addr(int fd, mf_addr *ret_addr)
@@ -129,6 +135,9 @@ static bool simple_option(enum mf_sockopt opt, int *ret_level, int *ret_name)
         [MF_SO_V6ONLY] = {IPPROTO_IPV6, IPV6_V6ONLY},
         [MF_SO_ERROR] = {SOL_SOCKET, SO_ERROR},
         [MF_SO_BROADCAST] = {SOL_SOCKET, SO_BROADCAST},
+        [MF_SO_KEEPINTVL] = {IPPROTO_TCP, TCP_KEEPINTVL},
+        [MF_SO_KEEPCNT] = {IPPROTO_TCP, TCP_KEEPCNT},
+        [MF_SO_FASTOPEN] = {IPPROTO_TCP, TCP_FASTOPEN},
     };
 
     if ((size_t)opt >= sizeof table / sizeof table[0] || table[opt].name == 0)
@@ -169,15 +178,17 @@ static int set_linger(int fd, int seconds)
 
 static int set_ttl(int fd, int hops)
 {
-    int domain = domain_of(fd);
+    int domain = domain_of(fd), rc;
 
     if (domain < 0)
         return domain;
     if (hops < 1 || hops > 255)
         return -EINVAL;
-    return domain == AF_INET6
-               ? set_int(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, hops)
-               : set_int(fd, IPPROTO_IP, IP_TTL, hops);
+    /* An IPv6 socket may speak to IPv4 peers: that goes by the other option. */
+    if (domain == AF_INET6 &&
+        (rc = set_int(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, hops)) < 0)
+        return rc;
+    return set_int(fd, IPPROTO_IP, IP_TTL, hops);
 }
 
 /*
@@ -239,8 +250,12 @@ int mf_sockopt_set(int fd, enum mf_sockopt opt, int value)
         if (value != 0 && value != 1)
             return -EINVAL;
         break;
+    case MF_SO_KEEPINTVL: /* the kernel refuses what is out of range */
+    case MF_SO_KEEPCNT:
+        break;
     case MF_SO_SNDBUF:
     case MF_SO_RCVBUF:
+    case MF_SO_FASTOPEN:
         if (value < 0)
             return -EINVAL;
         break;

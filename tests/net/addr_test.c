@@ -172,20 +172,94 @@ MFI_TEST(unix_addresses_print)
     char buf[MF_ADDR_STR], longest[108];
     mf_addr a = unix_addr("/run/x.sock", 12);
 
-    EXPECT_STR_EQ(mf_addr_str(&a, buf, sizeof buf), "/run/x.sock");
+    EXPECT_STR_EQ(mf_addr_str(&a, buf, sizeof buf), "unix:/run/x.sock");
     a = unix_addr("/run/x.sock", 11); /* no zero byte at the end */
-    EXPECT_STR_EQ(mf_addr_str(&a, buf, sizeof buf), "/run/x.sock");
+    EXPECT_STR_EQ(mf_addr_str(&a, buf, sizeof buf), "unix:/run/x.sock");
     a = unix_addr("\0name", 5);
-    EXPECT_STR_EQ(mf_addr_str(&a, buf, sizeof buf), "@name");
+    EXPECT_STR_EQ(mf_addr_str(&a, buf, sizeof buf), "unix:@name");
     a = unix_addr("\0na\0me", 6);
-    EXPECT_STR_EQ(mf_addr_str(&a, buf, sizeof buf), "@na@me");
+    EXPECT_STR_EQ(mf_addr_str(&a, buf, sizeof buf), "unix:@na@me");
     a = unix_addr("", 0);
     EXPECT_STR_EQ(mf_addr_str(&a, buf, sizeof buf), "unnamed");
     memset(longest, 'p', sizeof longest);
     a = unix_addr(longest, sizeof longest);
-    EXPECT_EQ(strlen(mf_addr_str(&a, buf, sizeof buf)), sizeof longest);
+    EXPECT_EQ(strlen(mf_addr_str(&a, buf, sizeof buf)), sizeof longest + 5);
     a = (mf_addr){.len = 0};
     EXPECT_STR_EQ(mf_addr_str(&a, buf, sizeof buf), "unnamed");
+    a = (mf_addr){.len = sizeof a.ss, .ss = {.ss_family = AF_NETLINK}};
+    EXPECT_STR_EQ(mf_addr_str(&a, buf, sizeof buf), "unnamed");
+}
+
+static void refuses_unix(const char *name, const char *part)
+{
+    const char *why = NULL;
+    mf_addr a = {.len = 77};
+
+    if (mfi_addr_parse_unix(name, &a, &why) != -EINVAL)
+        mfi_test_fail(__FILE__, __LINE__, "a refusal of \"%s\"", name);
+    EXPECT_STR_HAS(why, part);
+    EXPECT_EQ(a.len, 77);
+}
+
+static void unix_trip(const char *name, const char *text, size_t len)
+{
+    char buf[MF_ADDR_STR];
+    const char *why = "";
+    mf_addr a, b;
+
+    if (mfi_addr_parse_unix(name, &a, &why) != 0)
+        mfi_test_fail(__FILE__, __LINE__, "\"%s\": %s", name, why);
+    EXPECT_EQ(a.len, offsetof(struct sockaddr_un, sun_path) + len);
+    EXPECT_STR_EQ(mf_addr_str(&a, buf, sizeof buf), text);
+    EXPECT_EQ(mf_addr_parse(text, &b), 0);
+    EXPECT_EQ(b.len, a.len);
+    EXPECT_EQ(memcmp(&a.ss, &b.ss, a.len), 0);
+}
+
+MFI_TEST(unix_names_parse_as_they_print)
+{
+    char name[130] = "unix:";
+
+    unix_trip("/run/x.sock", "unix:/run/x.sock", 12);
+    unix_trip("unix:/run/x.sock", "unix:/run/x.sock", 12);
+    unix_trip("x.sock", "unix:x.sock", 7);
+    unix_trip("./@x", "unix:./@x", 5);
+    unix_trip("@name", "unix:@name", 5);
+    unix_trip("unix:@name", "unix:@name", 5);
+    unix_trip("unix:80", "unix:80", 3);
+    for (size_t n = 1; n <= 108; n++) { /* a path of 108 has no zero byte */
+        memset(name + 5, 'p', n);
+        unix_trip(name, name, n < 108 ? n + 1 : n);
+        name[5] = '@';
+        if (n > 1)
+            unix_trip(name, name, n);
+    }
+    memset(name + 5, 'p', 109);
+    refuses_unix(name, "longer than 108");
+    refuses_unix(name + 5, "longer than 108");
+    refuses_unix(NULL, "no name");
+    refuses_unix("", "no path");
+    refuses_unix("unix:", "no path");
+    refuses_unix("@", "after the @");
+    refuses_unix("unix:@", "after the @");
+}
+
+MFI_TEST(tcp_takes_no_unix_names)
+{
+    mf_addr a = {.len = 77};
+
+    refuses("unix:/run/x.sock", "unix socket");
+    refuses("unix:@name", "unix socket");
+    refuses("unix:./x", "unix socket");
+    refuses("unix:", "");
+    refuses("unix:80", "resolver"); /* a host may be called so */
+    EXPECT_EQ(mf_tcp_listen("unix:/run/x.sock", NULL), -EINVAL);
+    EXPECT_STR_HAS(mf_explain(-EINVAL), "mf_unix_");
+    EXPECT_EQ(mf_addr_parse("unix:", &a), -EINVAL);
+    EXPECT_STR_HAS(mf_explain(-EINVAL), "address 'unix:': no path");
+    EXPECT_EQ(mf_addr_parse(NULL, &a), -EINVAL);
+    EXPECT_EQ(mf_addr_parse("unix:/x", NULL), -EINVAL);
+    EXPECT_EQ(a.len, 77);
 }
 
 MFI_TEST(text_is_cut_to_any_length)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* socket_test.c - options, names, shutdown, peek. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/un.h>
 
 #include "io/kit.h"
@@ -43,6 +45,10 @@ static int tcp_options(void *arg)
     round_trip(p.r, MF_SO_LINGER, 5);
     round_trip(p.r, MF_SO_LINGER, 0);
     round_trip(p.r, MF_SO_LINGER, -1);
+    round_trip(p.r, MF_SO_KEEPINTVL, 1);
+    round_trip(p.r, MF_SO_KEEPINTVL, 75);
+    round_trip(p.r, MF_SO_KEEPCNT, 1);
+    round_trip(p.r, MF_SO_KEEPCNT, 127);
     round_trip(p.r, MF_SO_TTL, 1);
     round_trip(p.r, MF_SO_TTL, 255);
     EXPECT_EQ(mf_sockopt_set(p.r, MF_SO_SNDBUF, 65536), 0);
@@ -57,6 +63,12 @@ static int tcp_options(void *arg)
     refuse(p.r, MF_SO_NODELAY, 2, -EINVAL);
     refuse(p.r, MF_SO_REUSEADDR, -1, -EINVAL);
     refuse(p.r, MF_SO_KEEPALIVE, -1, -EINVAL);
+    refuse(p.r, MF_SO_KEEPINTVL, 0, -EINVAL);
+    refuse(p.r, MF_SO_KEEPINTVL, -1, -EINVAL);
+    refuse(p.r, MF_SO_KEEPCNT, 0, -EINVAL);
+    refuse(p.r, MF_SO_KEEPCNT, 128, -EINVAL);
+    refuse(p.r, MF_SO_BROADCAST, 2, -EINVAL);
+    refuse(p.r, MF_SO_FASTOPEN, -1, -EINVAL);
     refuse(p.r, MF_SO_LINGER, -2, -EINVAL);
     refuse(p.r, MF_SO_TTL, 0, -EINVAL);
     refuse(p.r, MF_SO_TTL, 256, -EINVAL);
@@ -78,6 +90,44 @@ MFI_TEST(options_of_tcp_are_read_back_as_set)
     in_tasks(1, tcp_options, &v6);
 }
 
+/* What is set by one number is set in the kernel, not only remembered. */
+static int reaches_the_kernel(void *arg)
+{
+    int l = mf_tcp_listen("127.0.0.1:0", NULL), got = -77;
+    int u = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct pair p = make_pair(PAIR_TCP6);
+    socklen_t len = sizeof got;
+
+    (void)arg;
+    EXPECT_GE(l, 0);
+    EXPECT_GE(u, 0);
+    round_trip(u, MF_SO_BROADCAST, 1);
+    EXPECT_EQ(getsockopt(u, SOL_SOCKET, SO_BROADCAST, &got, &len), 0);
+    EXPECT_EQ(got, 1);
+    round_trip(u, MF_SO_BROADCAST, 0);
+    EXPECT_EQ(mf_sockopt_set(u, MF_SO_KEEPCNT, 3), -ENOPROTOOPT);
+    EXPECT_EQ(mf_sockopt_set(u, MF_SO_FASTOPEN, 3), -ENOPROTOOPT);
+    round_trip(l, MF_SO_FASTOPEN, 16);
+    EXPECT_EQ(getsockopt(l, IPPROTO_TCP, TCP_FASTOPEN, &got, &len), 0);
+    EXPECT_EQ(got, 16);
+    round_trip(l, MF_SO_FASTOPEN, 0);
+    round_trip(p.r, MF_SO_TTL, 9); /* to IPv4 peers too */
+    EXPECT_EQ(getsockopt(p.r, IPPROTO_IP, IP_TTL, &got, &len), 0);
+    EXPECT_EQ(got, 9);
+    round_trip(p.r, MF_SO_KEEPALIVE, 7);
+    EXPECT_EQ(getsockopt(p.r, IPPROTO_TCP, TCP_KEEPIDLE, &got, &len), 0);
+    EXPECT_EQ(got, 7);
+    close_pair(&p);
+    EXPECT_EQ(mf_close(l), 0);
+    EXPECT_EQ(mf_close(u), 0);
+    return 0;
+}
+
+MFI_TEST(options_reach_the_kernel)
+{
+    in_both(reaches_the_kernel, NULL);
+}
+
 static int not_for_it(void *arg)
 {
     struct pair p = make_pair(PAIR_UNIX), q = make_pair(PAIR_PIPE);
@@ -85,7 +135,9 @@ static int not_for_it(void *arg)
     mf_addr a = {.len = 77};
 
     (void)arg;
-    for (int opt = MF_SO_NODELAY; opt <= MF_SO_V6ONLY; opt++) {
+    for (int opt = MF_SO_NODELAY; opt <= MF_SO_FASTOPEN; opt++) {
+        if (opt == MF_SO_ERROR)
+            continue;
         EXPECT_EQ(mf_sockopt_set(q.r, (enum mf_sockopt)opt, 1), -ENOTSOCK);
         EXPECT_EQ(mf_sockopt_set(-1, (enum mf_sockopt)opt, 1), -EBADF);
         EXPECT_EQ(mf_sockopt_get(q.r, (enum mf_sockopt)opt, &got), -ENOTSOCK);

@@ -10,6 +10,7 @@ set -u
 build=$(cd "${1:?usage: bench_test.sh BUILD}" && pwd) || exit 2
 bench=$build/tools/mayfly-bench
 echo_server=$build/examples/echo
+echo_unix=$build/examples/echo_unix
 python=/usr/bin/python3
 [ -x "$python" ] || python=$(command -v python3)
 unset MF_WORKERS NO_COLOR
@@ -139,10 +140,24 @@ unexpected_argument_'two' tcp 127.0.0.1:1 two
 -l_needs_a_value tcp 127.0.0.1:1 -l
 -Z tcp 127.0.0.1:1 -Z
 --depth tcp 127.0.0.1:1 --depth
+unix_socket tcp unix:/x
+HOST:PORT_is_missing udp
+localhost udp localhost
+unix_socket udp unix:/x
+--length:_15 udp 127.0.0.1:1 -l 15
+--length:_65508 udp 127.0.0.1:1 -l 65508
+--timeout:_0 udp 127.0.0.1:1 --timeout 0
+--connect-timeout udp 127.0.0.1:1 --connect-timeout 1
+PATH_is_missing unix
+--length:_65537 unix /x -l 65537
+--length:_at_least_16 unix /x --dgram -l 15
+take_one unix /x --dgram --seqpacket
 END
     run "$bench" --help
     check "--help is no error" status 0
     check "--help names the commands" out_has '^  tcp '
+    check "--help names udp" out_has '^  udp '
+    check "--help names unix" out_has '^  unix '
     run "$bench" tcp --help
     check "tcp --help is no error" status 0
     check "tcp --help speaks of coordinated omission" \
@@ -227,6 +242,120 @@ test_omission() {
     check "omission: the stall is in p90" \
         between latency_ns.p90 100000000 1500000000
     stop KILL
+}
+
+# sum NAME NAME: of two numbers of the JSON object.
+sum() { echo $(($(number "$1") + $(number "$2"))); }
+
+# What datagrams may suffer is counted and no error; wrong bytes are one.
+test_udp() {
+    local at n
+    run "$bench" udp 127.0.0.1:1 -c 3 -d 1 -q
+    check "udp: refused: status 1" status 1
+    check "udp: refused: counted" out_has '^  connect refused +3$'
+    [ -n "$python" ] || { skip "udp" "no python3"; return; }
+
+    start "$python" "$work/udp.py" echo || return 1
+    at=127.0.0.1:$port
+    for n in 16 17 1400 65507; do
+        run "$bench" udp "$at" -d 0.2 -c 4 -l "$n" -t 2 -q
+        check "udp: $n bytes: status 0" status 0
+        check "udp: $n bytes: no errors" out_has '^errors +0$'
+        check "udp: $n bytes: the counts are shown" \
+            out_has '^datagrams +[0-9]+ lost, [0-9]+ late, [0-9]+ reordered, '
+    done
+    run "$bench" udp "$at" -d 1 -c 4 -r 400 --json -q
+    check "udp: json: parses" is_json
+    check "udp: rate: 400 were due" between due 395 405
+    check "udp: rate: answered, all but what was late" \
+        between requests "$((400 - $(sum lost late) - 5))" 405
+    check "udp: nothing comes twice" between duplicates 0 0
+    stop KILL
+
+    start "$python" "$work/udp.py" drop || return 1
+    run "$bench" udp "127.0.0.1:$port" -d 1 -c 1 --timeout 100ms --json -q
+    check "udp: loss is no error" status 0
+    n=$(number lost)
+    check "udp: each fourth is lost" between lost 4 12
+    check "udp: and three of four are answered" \
+        [ "$(sum requests late)" -ge $((3 * n)) ]
+    check "udp: but no more" [ "$(sum requests late)" -le $((3 * n + 3)) ]
+    stop KILL
+
+    start "$python" "$work/udp.py" twice || return 1
+    run "$bench" udp "127.0.0.1:$port" -d 0.5 -c 4 --json -q
+    check "udp: duplicates are no error" status 0
+    n=$(sum requests late)
+    check "udp: all duplicates are counted" \
+        between duplicates $((n - 4)) "$n"
+    stop KILL
+
+    start "$python" "$work/udp.py" swap || return 1
+    run "$bench" udp "127.0.0.1:$port" -d 1 -c 1 --timeout 50ms --json -q
+    check "udp: swapped: status 0" status 0
+    check "udp: swapped: late" between late 5 20
+    check "udp: swapped: each late one is reordered" \
+        between reordered 5 "$(number late)"
+    check "udp: swapped: none but the last is lost" between lost 0 1
+    check "udp: swapped: none twice" between duplicates 0 0
+    stop KILL
+
+    start "$python" "$work/udp.py" slow || return 1
+    run "$bench" udp "127.0.0.1:$port" -d 1 -c 1 --timeout 50ms --json -q
+    check "udp: slow: late, and in order" between reordered 0 0
+    check "udp: slow: late" between late 5 20
+    stop KILL
+}
+
+test_bad_udp() {
+    local mode kind
+    [ -n "$python" ] || { skip "bad udp" "no python3"; return; }
+    while read -r mode kind; do
+        start "$python" "$work/udp.py" "$mode" || return 1
+        run "$bench" udp "127.0.0.1:$port" -d 0.5 -c 4 -l 64 -q --timeout 100ms
+        check "udp: $mode: status 1" status 1
+        check "udp: $mode: '$kind'" out_has "^ *$kind\$"
+        check "udp: $mode: no request was good" out_has '^requests +0($|, )'
+        stop KILL
+    done << 'END'
+flip   wrong bytes +4
+head   wrong bytes +4
+long   wrong bytes +4
+short   wrong bytes +4
+ahead   wrong bytes +4
+foreign   wrong bytes +4
+silent datagrams +[1-9][0-9]* lost, 0 late, 0 reordered, 0 duplicates
+END
+}
+
+test_unix() {
+    local type name
+    run "$bench" unix "$work/nobody" -d 1 -c 3 -q
+    check "unix: no such file: status 1" status 1
+    check "unix: no such file: counted" out_has ' 0 connected, 3 failed$'
+    for name in "$work/echo7" "@mayfly-bench-test-$$"; do
+        start "$echo_unix" -t 1 "$name" || return 1
+        run "$bench" unix "$name" -d 0.5 -c 50 -q
+        check "unix: stream: status 0" status 0
+        check "unix: stream: all connected" out_has ' 50 connected, 0 failed$'
+        check "unix: stream: no errors" out_has '^errors +0$'
+        run "$bench" unix "$name" -d 0.2 -c 4 -l 65536 -t 2 --json -q
+        check "unix: stream: json: requests" between requests 1 1000000000
+        stop TERM
+        check "unix: the server ends well" status 0
+    done
+    [ -n "$python" ] || { skip "unix servers" "no python3"; return; }
+    for type in stream seqpacket dgram; do
+        start "$python" "$work/unix.py" "$type" "$work/u$type" || return 1
+        [ "$type" = stream ] || set -- "--$type"
+        run "$bench" unix "$work/u$type" -d 0.5 -c 20 -q "$@"
+        check "unix: $type: status 0" status 0
+        check "unix: $type: no errors" out_has '^errors +0$'
+        run "$bench" unix "$work/u$type" -d 0.2 -c 4 -l 60000 -q "$@"
+        check "unix: $type: 60000 bytes: status 0" status 0
+        stop KILL
+    done
+    check "unix: dgram: the counts are shown" out_has '^datagrams +0 lost'
 }
 
 # interrupted SIGNAL: in the middle of a long run.
@@ -345,7 +474,87 @@ while True:
     threading.Thread(target=conn, args=(s,), daemon=True).start()
 END
 
-for program in "$bench" "$echo_server"; do
+# A UDP server that is wrong in the way its argument says.
+cat > "$work/udp.py" << 'END'
+import socket, sys, threading, time
+
+mode = sys.argv[1]
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1], flush=True)
+held = None
+n = 0
+while True:
+    data, addr = s.recvfrom(70000)
+    data = bytearray(data)
+    n += 1
+    if mode == "silent" or mode == "drop" and n % 4 == 0:
+        continue
+    if mode == "flip":
+        data[-1] ^= 1
+    if mode == "head":
+        data[0] ^= 0x80
+    if mode == "ahead":
+        data[8] += 1
+    if mode == "long":
+        data += b"x"
+    if mode == "short":
+        data = data[:-1]
+    if mode == "swap" and n % 2 == 1:
+        held = data
+        continue
+    if mode == "foreign":  # one connection's answers go to another
+        if held is None or held[1] == addr:
+            held = (data, addr)
+            continue
+        s.sendto(data, held[1])
+        s.sendto(held[0], addr)
+        held = None
+        continue
+    if mode == "slow":
+        threading.Timer(0.075, s.sendto, (data, addr)).start()
+        continue
+    s.sendto(data, addr)
+    if mode == "twice":
+        s.sendto(data, addr)
+    if mode == "swap":
+        s.sendto(held, addr)
+END
+
+cat > "$work/unix.py" << 'END'
+import socket, sys, threading
+
+kind = {
+    "stream": socket.SOCK_STREAM,
+    "seqpacket": socket.SOCK_SEQPACKET,
+    "dgram": socket.SOCK_DGRAM,
+}[sys.argv[1]]
+s = socket.socket(socket.AF_UNIX, kind)
+s.bind(sys.argv[2])
+
+
+def conn(c):
+    while data := c.recv(1 << 20):
+        c.sendall(data)
+
+
+if kind == socket.SOCK_DGRAM:
+    print(1, flush=True)
+    while True:
+        data, addr = s.recvfrom(1 << 20)
+        try:
+            s.sendto(data, addr)
+        except OSError:  # it is gone already
+            pass
+s.listen(64)
+print(1, flush=True)
+while True:
+    c, _ = s.accept()
+    threading.Thread(target=conn, args=(c,), daemon=True).start()
+END
+
+for program in "$bench" "$echo_server" "$echo_unix"; do
     [ -x "$program" ] || { echo "$program is not there" >&2; exit 2; }
 done
 test_usage
@@ -353,6 +562,9 @@ test_refused
 test_echo_program
 test_bad_servers
 test_omission
+test_udp
+test_bad_udp
+test_unix
 check "echo: starts on a free port" start "$echo_server" -p 0
 check "echo: says where" grep -Eq '^listening on 0\.0\.0\.0:[1-9][0-9]*$' \
     "$work/line"

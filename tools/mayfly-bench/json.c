@@ -3,7 +3,8 @@
  * json.c - the report as one JSON object on one line.
  *
  * Spans are whole ns, rates numbers; names follow the table, with underscores.
- * What a load does not have (due and send_lag_ns without a rate) is left out.
+ * What a load does not have (due and send_lag_ns without a rate, lost and its
+ * like without datagrams) is left out.
  */
 #include "report.h"
 
@@ -86,6 +87,11 @@ void report_json(const struct report *r, FILE *out)
     fprintf(out, ",\"requests\":%" PRIu64, r->requests);
     if (r->rate > 0)
         fprintf(out, ",\"due\":%" PRIu64, r->due);
+    if (r->is_dgram)
+        fprintf(out,
+                ",\"lost\":%" PRIu64 ",\"late\":%" PRIu64
+                ",\"reordered\":%" PRIu64 ",\"duplicates\":%" PRIu64,
+                r->lost, r->late, r->reordered, r->duplicates);
     fprintf(out,
             ",\"unfinished\":%" PRIu64
             ",\"requests_per_s\":%.1f,\"mb_per_s_each_way\":%.3f",

@@ -18,7 +18,7 @@
 
 #include <mayfly.h>
 
-#include "tcp.h"
+#include "commands.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -27,6 +27,8 @@ static const struct {
     int (*run)(int argc, char **argv, mf_event *stop);
 } commands[] = {
     {"tcp", "echo load over TCP connections, every byte checked", tcp_command},
+    {"udp", "the same by datagrams; loss and reordering counted", udp_command},
+    {"unix", "the same over unix sockets of any type", unix_command},
 };
 enum { NR_COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -48,6 +48,9 @@ struct report {
     uint64_t due;        /* with a rate: how many should have been sent */
     uint64_t unfinished; /* on the way when the time was over */
 
+    int is_dgram; /* these count: */
+    uint64_t lost, late, reordered, duplicates;
+
     struct hist latency;
     struct hist lag; /* with a rate: from the time due to the sending */
     struct errors errors;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tcp_load.c - how fast does an echo server answer, and does it answer rightly?
+ * load.c - how fast does an echo server answer, and does it answer rightly?
  *
  *   dial: 256 tasks at a time    start    one task per connection     end
  *   |--- connect, connect ... ---|--------|-- send, read, compare ... --|
@@ -8,8 +8,9 @@
  *
  * All connections are made first, a few at a time so that no listen queue
  * overflows; then all start together. A request is `len` bytes that only this
- * connection, this request and this seed have, so an answer that is late,
- * foreign, shifted or damaged is seen: "wrong bytes", and the connection ends.
+ * connection, this request and this seed have (pattern.h), so an answer that is
+ * late, foreign, shifted or damaged is seen: "wrong bytes", and the connection
+ * ends. Of datagrams a late one is expected: see dgram.c.
  *
  * Closed loop: the next request goes out when the last one is answered, and
  * its latency is from there. With a rate, request n of connection i is due at
@@ -25,21 +26,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tcp_load.h"
+#include "load.h"
 
 enum { DIALS_MAX = 256 }; /* connects under way at once */
 
-static void fail(struct conn *c, enum error_kind kind, int rc)
+static int fail(struct conn *c, enum error_kind kind, int rc)
 {
     c->rc = rc;
     atomic_store_explicit(&c->kind, (int)kind, memory_order_relaxed);
+    return 0;
 }
 
 /* -ECANCELED is the end of the run, not a fault. */
 static void end_with(struct conn *c, int rc)
 {
     if (rc < 0 && rc != -ECANCELED)
-        fail(c, error_kind_of(rc), rc);
+        (void)fail(c, error_kind_of(rc), rc);
 }
 
 static void hang_up(struct conn *c)
@@ -50,68 +52,26 @@ static void hang_up(struct conn *c)
     atomic_store_explicit(&c->is_open, 0, memory_order_relaxed);
 }
 
-/* A 64-bit mix in which each bit of x moves all bits of the result. */
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ (x >> 32)) * UINT64_C(0xd6e8feb86659fd93);
-    x = (x ^ (x >> 32)) * UINT64_C(0xd6e8feb86659fd93);
-    return x ^ (x >> 32);
-}
-
-/*
- * The bytes of request n. Words of an arithmetic sequence: one add for eight
- * bytes, and still no two places, requests or connections look alike, unless
- * the request is but a few bytes long.
- */
-static void fill(struct conn *c, uint64_t n)
-{
-    const struct load *load = c->load;
-    size_t len = (size_t)load->opts.len, i = 0;
-    uint64_t word =
-        mix((uint64_t)load->opts.seed + mix((c->rank << 40) + n + 1));
-
-    for (; i + sizeof word <= len; i += sizeof word) {
-        memcpy(c->out + i, &word, sizeof word);
-        word += UINT64_C(0x9e3779b97f4a7c15);
-    }
-    memcpy(c->out + i, &word, len - i);
-}
-
 /* When the n-th request of all is due, from the start. */
-mf_ns tcp_due_after(uint64_t n, uint64_t rate)
+mf_ns load_due_after(uint64_t n, uint64_t rate)
 {
     return (mf_ns)(n / rate * UINT64_C(1000000000) +
                    n % rate * UINT64_C(1000000000) / rate);
-}
-
-/* One round trip. 0, or why not; -EPIPE: the server hung up. */
-static int ask(struct conn *c, mf_ns sent)
-{
-    const struct tcp_options *o = &c->load->opts;
-    mf_deadline deadline = o->timeout > 0 ? mf_at(sent + o->timeout) : MF_NEVER;
-    int rc = mf_write_all(c->fd, c->out, (size_t)o->len, deadline);
-
-    if (rc == 0) {
-        rc = mf_read_full(c->fd, c->in, (size_t)o->len, deadline);
-        rc = rc > 0 ? 0 : rc < 0 ? rc : -EPIPE;
-    }
-    c->is_cut = rc == -ECANCELED;
-    return rc;
 }
 
 /* Request after request, until the end of the run or of the connection. */
 static int talk(struct conn *c)
 {
     const struct load *load = c->load;
-    uint64_t rate = (uint64_t)load->opts.rate;
+    uint64_t rate = (uint64_t)load->opts.rate, right = 0;
     mf_ns due, now;
     int rc;
 
     for (uint64_t n = 0;; n++) {
-        fill(c, n);
+        load->transport->prepare(c, n);
         due = now = mf_now();
         if (rate > 0) {
-            due = load->start + tcp_due_after(n * load->live + c->rank, rate);
+            due = load->start + load_due_after(n * load->live + c->rank, rate);
             if (due >= load->end)
                 return 0;
             if (now < due && (rc = mf_sleep_until(mf_at(due))) < 0)
@@ -120,17 +80,19 @@ static int talk(struct conn *c)
         }
         if (now >= load->end)
             return 0;
-        if ((rc = ask(c, now)) < 0)
+        rc = load->transport->ask(c, n, now);
+        if (rc < 0) {
+            c->is_cut = rc == -ECANCELED;
             return rc;
-        c->last = mf_now();
-        if (memcmp(c->in, c->out, (size_t)load->opts.len) != 0) {
-            fail(c, ERROR_WRONG_BYTES, 0);
-            return 0;
         }
+        if (rc == ASK_WRONG)
+            return fail(c, ERROR_WRONG_BYTES, 0);
+        if (rc == ASK_LOST)
+            continue;
         hist_record(&c->lane->latency, c->last - due);
         if (rate > 0)
             hist_record(&c->lane->lag, now - due);
-        atomic_store_explicit(&c->requests, n + 1, memory_order_relaxed);
+        atomic_store_explicit(&c->requests, ++right, memory_order_relaxed);
     }
 }
 
@@ -149,9 +111,8 @@ static int conn_task(void *arg)
 static int dial_task(void *arg)
 {
     struct conn *c = arg;
-    const struct tcp_options *o = &c->load->opts;
-    int rc = mf_tcp_connect(o->where, MF_CONNECT_OPTIONS(.nodelay = 1),
-                            mf_after(o->connect_timeout));
+    const struct load_options *o = &c->load->opts;
+    int rc = c->load->transport->dial(o, mf_after(o->connect_timeout));
 
     if (rc < 0) {
         end_with(c, rc);
@@ -288,7 +249,7 @@ static int stop_task(void *arg)
     return 0;
 }
 
-int tcp_load_run(void *arg)
+int load_run(void *arg)
 {
     struct load *load = arg;
     mf_runtime_info info = {.size = sizeof info};
@@ -305,7 +266,7 @@ int tcp_load_run(void *arg)
     snprintf(load->report->backend, sizeof load->report->backend, "%s",
              info.backend);
 
-    MF_SCOPE(all, .mode = MF_WAIT_ALL, .name = "tcp");
+    MF_SCOPE(all, .mode = MF_WAIT_ALL, .name = "all");
     void *args[] = {load, &all};
     if ((rc = mf_go(&all, stop_task, args)) < 0)
         return rc;
