@@ -4,8 +4,8 @@
  *
  * How an fd is read without ever blocking the worker depends on its kind:
  *
- *   FD_TCP, FD_SOCK, recv, send with MSG_DONTWAIT: its flags do not matter
- *   FD_UDP
+ *   FD_TCP, FD_UDP,  recv, send with MSG_DONTWAIT: its flags do not matter
+ *   FD_SOCK
  *   FD_PIPE          read, write; O_NONBLOCK was set when it was adopted
  *   FD_SHARED        several ways: shared.c
  *   FD_FILE          as fileio.c says
@@ -45,8 +45,6 @@ static long socket_call(const struct rw *rw)
     msg.msg_iovlen = (size_t)rw->n;
     return rw->write ? mfi_os_sendmsg(rw->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL)
                      : mfi_os_recvmsg(rw->fd, &msg, MSG_DONTWAIT);
-}
-
 }
 
 static long call(struct op *op, struct rw *rw)

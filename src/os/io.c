@@ -73,22 +73,22 @@ long mfi_os_writev_quiet(int fd, const struct iovec *iov, int n)
 
 long mfi_os_splice_quiet(int in, int out, size_t len, unsigned flags)
 {
-    struct quiet q;
+    struct os_quiet q;
     long rc;
 
-    quiet_begin(&q);
+    mfi_os_quiet_begin(&q);
     rc = mfi_sys6(SYS_splice, in, 0, out, 0, MFI_L(len), flags);
-    quiet_end(&q, rc);
+    mfi_os_quiet_end(&q, rc);
     return rc;
 }
 
 long mfi_os_sendfile_quiet(int out, int in, int64_t *offset, size_t len)
 {
-    struct quiet q;
+    struct os_quiet q;
     long rc;
 
-    quiet_begin(&q);
+    mfi_os_quiet_begin(&q);
     rc = mfi_sys4(SYS_sendfile, out, in, offset, len);
-    quiet_end(&q, rc);
+    mfi_os_quiet_end(&q, rc);
     return rc;
 }
