@@ -97,6 +97,8 @@ static int split(const char *where, struct question *q)
 {
     const char *bracket = strrchr(where, ']'), *colon;
 
+    if (mfi_addr_is_unix(where) && strchr("/@.", where[5]) != NULL)
+        return refuse(q, "a unix socket: mf_unix_... takes these");
     if (where[0] == '[' && bracket == NULL)
         return refuse(q, "no ] after the [");
     colon = strrchr(bracket == NULL ? where : bracket, ':');
