@@ -74,7 +74,8 @@ int mf_release(int fd);
 
 /*
  * Default spans for calls on fd, in ns; 0: none. The nearer of this and the
- * call's own deadline counts. Returns 0, -EBADF, -EINVAL (negative).
+ * call's own deadline counts; in the _all and _full loops the span begins anew
+ * with each move. Returns 0, -EBADF, -EINVAL (negative).
  */
 int mf_fd_timeouts(int fd, mf_ns read, mf_ns write);
 

@@ -9,6 +9,9 @@
  * so a task has it done on the offload pool; if no thread can be had there, the
  * worker does it, as a start that fails for that would be worse.
  *
+ * A worker may be pinned to a CPU, and a thread of the pool is what the worker
+ * that made it was; the child gets the CPUs of the process instead.
+ *
  * A pipe's two ends are two open file descriptions: ours is non-blocking, the
  * child's is not.
  */
@@ -22,6 +25,8 @@
 #include "sched/explain.h"
 #include "sched/offload.h"
 
+enum { CPU_WORDS = 64 }; /* 4096 CPUs; with more, the child has the caller's */
+
 struct launch {
     mf_proc *p;
     struct child_how how;
@@ -31,6 +36,7 @@ struct launch {
     enum child_stage stage;
     int rc;
     bool done;
+    unsigned long cpus[CPU_WORDS];
 };
 
 /* ---- fds ---------------------------------------------------------------- */
@@ -198,8 +204,14 @@ static int start(struct launch *l)
     struct wake_list woken;
     int rc;
 
-    if (mfi_worker() != NULL)
+    if (mfi_worker() != NULL) {
+        rc = mfi_child_cpus(l->cpus, sizeof l->cpus);
+        if (rc > 0) {
+            l->how.cpus = l->cpus;
+            l->how.cpus_len = (size_t)rc;
+        }
         (void)mfi_offload_call(start_child, l);
+    }
     if (!l->done)
         start_child(l);
     if (l->rc < 0)

@@ -169,6 +169,9 @@ BARE __attribute__((__noreturn__, __used__)) static void child(struct job *job)
 
     default_actions();
     job->stage = CHILD_FDS;
+    if (how->cpus != NULL) /* if it is denied: it runs on fewer */
+        bare(SYS_sched_setaffinity, 0, (long)how->cpus_len, MFI_L(how->cpus),
+             0);
     rc = how->group ? bare(SYS_setpgid, 0, 0, 0, 0) : 0;
     if (rc == 0)
         rc = place_fds(how);
@@ -278,6 +281,11 @@ int mfi_child_start(const struct child_how *how, int *ret_pid, int *ret_pidfd,
     *ret_pid = (int)pid;
     *ret_pidfd = pidfd;
     return 0;
+}
+
+int mfi_child_cpus(unsigned long *cpus, size_t len)
+{
+    return (int)mfi_sys3(SYS_sched_getaffinity, getpid(), len, cpus);
 }
 
 /* ---- by pidfd ----------------------------------------------------------- */

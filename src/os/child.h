@@ -7,6 +7,7 @@
 #define MFI_OS_CHILD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "os/syscall.h"
 
@@ -20,6 +21,8 @@ struct child_how {
     const char *dir; /* before paths are looked at; NULL: here */
     int fds[3];      /* what its 0, 1, 2 are: an fd > 2, or CHILD_... */
     bool group;      /* it leads a process group of its own */
+    const unsigned long *cpus; /* the CPUs it may use; NULL: the caller's */
+    size_t cpus_len;           /* bytes */
 };
 
 enum child_stage { CHILD_FDS, CHILD_DIR, CHILD_EXEC };
@@ -37,6 +40,9 @@ struct child_end {
     int signal; /* by this; 0: it was not */
     bool dumped;
 };
+
+/* The CPUs of the process's first thread: how many bytes of them, or -errno. */
+int mfi_child_cpus(unsigned long *cpus, size_t len);
 
 /* Collect what ended: 0; -EAGAIN it runs; -ECHILD somebody else has. */
 int mfi_child_reap(int pidfd, struct child_end *ret_end);

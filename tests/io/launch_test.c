@@ -407,3 +407,26 @@ MFI_TEST(the_caller_keeps_its_mask)
 {
     in_thread(same_mask, NULL);
 }
+
+/* ---- CPUs --------------------------------------------------------------- */
+
+static int cpus(void *arg)
+{
+    static const char *const grep[] = {
+        "grep", "Cpus_allowed:", "/proc/self/status", NULL};
+
+    EXPECT_STR_EQ(said_with(grep, NULL), arg);
+    return 0;
+}
+
+MFI_TEST(a_pinned_worker_has_children_that_are_not)
+{
+    char all[256] = {0};
+    FILE *f = fopen("/proc/self/status", "re");
+
+    EXPECT(f != NULL);
+    while (strncmp(all, "Cpus_allowed:", 13) != 0)
+        EXPECT(fgets(all, sizeof all, f) != NULL);
+    fclose(f);
+    EXPECT_EQ(mf_run(cpus, all, MF_OPTIONS(.workers = 2, .pin_workers = 1)), 0);
+}
