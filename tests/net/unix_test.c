@@ -3,6 +3,7 @@
  * unix_test.c - listen, bind, connect, accept, pair, peers, datagrams: what is
  * named is found, what waits waits and can be told to stop.
  */
+#include <mayfly/select.h>
 #include <mayfly/unix.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -424,6 +425,39 @@ static int accepts(void *arg)
 MFI_TEST(an_accept_is_cancelled_closed_and_answered)
 {
     in_both(accepts, NULL);
+}
+
+static int selects(void *arg)
+{
+    int l = mf_unix_listen("@mayfly-unix-select", NULL), c;
+    mf_case cases[2];
+    char text[MF_ADDR_STR];
+    mf_addr peer;
+
+    (void)arg;
+    cases[0] = mf_on_accept(l, &peer);
+    cases[1] = mf_on_time(soon());
+    EXPECT_EQ(mf_select(cases, 2, late()), 1);
+    EXPECT_GE(c = mf_unix_connect(
+                  "@mayfly-unix-select",
+                  MF_UNIX_CONNECT_OPTIONS(.bind = "@mayfly-unix-caller"),
+                  late()),
+              0);
+    cases[0] = mf_on_accept(l, &peer);
+    cases[1] = mf_on_time(late());
+    EXPECT_EQ(mf_select(cases, 2, late()), 0);
+    EXPECT_STR_EQ(mf_addr_str(&peer, text, sizeof text),
+                  "unix:@mayfly-unix-caller");
+    moves(c, cases[0].res, "chosen");
+    EXPECT_EQ(mf_close(cases[0].res), 0);
+    EXPECT_EQ(mf_close(c), 0);
+    EXPECT_EQ(mf_close(l), 0);
+    return 0;
+}
+
+MFI_TEST(an_accept_may_be_one_of_many_cases)
+{
+    in_both(selects, NULL);
 }
 
 static mf_event stop;
