@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <mayfly.h>
@@ -69,11 +70,14 @@ int main(int argc, char **argv)
 {
     static sigset_t set;
     pthread_t watcher;
-    int c, rc, workers = 0;
+    char *end = argv[0] + strlen(argv[0]);
+    long workers = 0;
+    int c, rc;
 
     while ((c = getopt(argc, argv, "t:")) == 't')
-        workers = atoi(optarg);
-    if (c != -1 || argc - optind != 1 || workers < 0 || workers > 1024) {
+        workers = strtol(optarg, &end, 10);
+    if (c != -1 || argc - optind != 1 || *end != '\0' || workers < 0 ||
+        workers > 1024) {
         fprintf(stderr, "usage: echo_unix [-t WORKERS] PATH\n");
         return 2;
     }
@@ -83,7 +87,7 @@ int main(int argc, char **argv)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     pthread_create(&watcher, NULL, watch_signals, &set);
     pthread_detach(watcher);
-    rc = mf_run(server, argv[optind], MF_OPTIONS(.workers = workers));
+    rc = mf_run(server, argv[optind], MF_OPTIONS(.workers = (int)workers));
     if (rc < 0)
         fprintf(stderr, "echo_unix: %s\n", mf_explain(rc));
     return rc < 0;

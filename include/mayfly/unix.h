@@ -138,8 +138,10 @@ typedef struct mf_unix_cred {
 
 /*
  * Who is at the other end: the process that called connect, listen or made the
- * pair, as it was then. Returns 0; -EBADF, -ENOTSOCK, -EAFNOSUPPORT (no unix
- * socket), -ENOTCONN. Context: any. Suspends: no. Cancel point: no.
+ * pair, as it was then. Datagram sockets know it in a pair only.
+ *
+ * Returns 0; -EBADF, -ENOTSOCK, -EAFNOSUPPORT (no unix socket), -ENOTCONN.
+ * Context: any. Suspends: no. Cancel point: no.
  */
 int mf_unix_peer(int fd, mf_unix_cred *ret_cred);
 

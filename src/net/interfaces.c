@@ -152,11 +152,13 @@ static int take_addr(struct tables *t, const struct nlmsghdr *h)
            : info->ifa_family == AF_INET6 ? sizeof(struct in6_addr)
                                           : SIZE_MAX;
     left = h->nlmsg_len - NLMSG_SPACE(sizeof *info);
-    for (; is_attr(at, left); at = next_attr(at, &left))
-        if (RTA_PAYLOAD(at) >= want &&
-            (at->rta_type == IFA_LOCAL ||
-             (at->rta_type == IFA_ADDRESS && raw == NULL)))
+    for (; is_attr(at, left); at = next_attr(at, &left)) {
+        if (RTA_PAYLOAD(at) < want)
+            continue;
+        if (at->rta_type == IFA_LOCAL ||
+            (at->rta_type == IFA_ADDRESS && raw == NULL))
             raw = value_of(at);
+    }
     if (raw == NULL)
         return 0;
     addrs = grow(t->addrs, t->nr_addrs, &t->room_addrs, sizeof *addrs);

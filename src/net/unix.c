@@ -328,23 +328,26 @@ int mf_unix_send(int fd, const void *buf, size_t len, const int *fds,
     if ((rc = mfi_op_begin(&op, fd, FD_OUT, deadline)) < 0)
         return rc;
     load(&msg, &f, fds, nr_fds);
-    do
+    do {
         n = mfi_op_due(&op)
                 ? mfi_os_sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL)
                 : -EAGAIN;
-    while ((rc = mfi_op_again(&op, n, false)) == MFI_OP_AGAIN);
+    } while ((rc = mfi_op_again(&op, n, false)) == MFI_OP_AGAIN);
     return mfi_op_end(&op, rc);
 }
 
 /* The fds that came, one after the other; the kernel packs them together. */
 static int fds_of(struct msghdr *msg, char **ret_bytes)
 {
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL;
-         c = CMSG_NXTHDR(msg, c))
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
-            *ret_bytes = (char *)CMSG_DATA(c);
-            return (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-        }
+    struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+
+    for (; c != NULL; c = CMSG_NXTHDR(msg, c)) {
+        /* NOLINTNEXTLINE(clang-analyzer-core*): the kernel wrote it */
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        *ret_bytes = (char *)CMSG_DATA(c);
+        return (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    }
     return 0;
 }
 

@@ -50,8 +50,10 @@ grep -q "of user $(id -u)\$" "$work/err" || { echo "who was it?"; exit 1; }
 "$1" "$path" 2> "$work/err2"
 [ $? -eq 1 ] || { echo "a live server lost its name"; exit 1; }
 grep -q "in use" "$work/err2" || { echo "did not say why"; exit 1; }
-kill -KILL "$server"
-wait "$server" 2> /dev/null
+{
+    kill -KILL "$server"
+    wait "$server"
+} 2> /dev/null
 [ -S "$path" ] || { echo "no file was left behind: no test"; exit 1; }
 start "$1" "$path"
 talk "$path" || exit 1

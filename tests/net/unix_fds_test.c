@@ -322,6 +322,49 @@ MFI_TEST(a_receiver_is_answered_cancelled_and_closed)
     in_both(waits, NULL);
 }
 
+static void *receive_there(void *arg)
+{
+    receive(arg);
+    return NULL;
+}
+
+/* The same for a plain thread, which has no cancel but a closer. */
+static int thread_waits(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 3; i++) {
+        struct receiver r = {.deadline = late()};
+        pthread_t thread;
+        int s[2], p[2];
+
+        open_pair(types[i], s);
+        bare_pipe(p);
+        r.from = s[1];
+        EXPECT_EQ(pthread_create(&thread, NULL, receive_there, &r), 0);
+        await_waiters(s[1], 1);
+        EXPECT_EQ(mf_unix_send(s[0], "x", 1, &p[1], 1, late()), 1);
+        EXPECT_EQ(pthread_join(thread, NULL), 0);
+        EXPECT_EQ(r.rc, 1);
+        EXPECT_EQ(mf_close(r.fd), 0);
+        EXPECT_EQ(mf_close(p[1]), 0);
+        no_writer(p[0]);
+        EXPECT_EQ(pthread_create(&thread, NULL, receive_there, &r), 0);
+        await_waiters(s[1], 1);
+        EXPECT_EQ(mf_close(s[1]), 0);
+        EXPECT_EQ(pthread_join(thread, NULL), 0);
+        EXPECT_EQ(r.rc, -EBADF);
+        EXPECT_EQ(r.fd, -7);
+        EXPECT_EQ(mf_close(s[0]), 0);
+        EXPECT_EQ(mf_close(p[0]), 0);
+    }
+    return 0;
+}
+
+MFI_TEST(a_thread_that_receives_is_answered_and_closed)
+{
+    in_thread(thread_waits, NULL);
+}
+
 /* A cancel and a message meet: it was taken whole, or it is still there. */
 static int cancel_meets_message(void *arg)
 {

@@ -3,6 +3,7 @@
  * unix_test.c - listen, bind, connect, accept, pair, peers, datagrams: what is
  * named is found, what waits waits and can be told to stop.
  */
+#include <mayfly/select.h>
 #include <mayfly/unix.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -11,6 +12,19 @@
 
 static char folder[] = "/tmp/mayfly-unix-XXXXXX";
 static char path[100];
+
+/* Abstract names belong to all processes: these to this one. */
+static char prefixed_name[40], prefixed_caller[40];
+static const char *const name = prefixed_name + 5;
+static const char *const caller = prefixed_caller + 5;
+
+__attribute__((__constructor__)) static void make_names(void)
+{
+    snprintf(prefixed_name, sizeof prefixed_name, "unix:@mayfly-unix-%d",
+             (int)getpid());
+    snprintf(prefixed_caller, sizeof prefixed_caller, "unix:@mayfly-caller-%d",
+             (int)getpid());
+}
 
 static void make_folder(void)
 {
@@ -62,10 +76,10 @@ static void named(int fd, const char *want)
     EXPECT_STR_EQ(mf_addr_str(&a, text, sizeof text), want);
 }
 
-/* Listen, connect, accept, talk; name is what the listener is called then. */
-static void meet(const char *name, int type)
+/* Listen, connect, accept, talk. */
+static void meet(const char *where, int type)
 {
-    int l = mf_unix_listen(name, MF_UNIX_OPTIONS(.type = type));
+    int l = mf_unix_listen(where, MF_UNIX_OPTIONS(.type = type));
     int c, s;
     char text[MF_ADDR_STR];
     mf_addr peer;
@@ -99,8 +113,8 @@ static int meets(void *arg)
         EXPECT_EQ(unlink(path), 0); /* the file is the user's to remove */
         meet(prefixed, types[i]);
         EXPECT_EQ(unlink(path), 0);
-        meet("@mayfly-unix-test", types[i]);
-        meet("unix:@mayfly-unix-test", types[i]);
+        meet(name, types[i]);
+        meet(prefixed_name, types[i]);
         meet("@", types[i]);
     }
     return 0;
@@ -115,13 +129,12 @@ MFI_TEST(who_listens_is_found_by_any_kind_of_name)
 
 static int own_names(void *arg)
 {
-    int l = mf_unix_listen("@mayfly-unix-own", NULL), c, s;
+    int l = mf_unix_listen(name, NULL), c, s;
     char text[MF_ADDR_STR];
     mf_addr peer;
 
     (void)arg;
-    EXPECT_GE(c = mf_unix_connect("@mayfly-unix-own",
-                                  MF_UNIX_CONNECT_OPTIONS(.bind = path),
+    EXPECT_GE(c = mf_unix_connect(name, MF_UNIX_CONNECT_OPTIONS(.bind = path),
                                   late()),
               0);
     EXPECT_GE(s = mf_accept(l, &peer, late()), 0);
@@ -129,13 +142,13 @@ static int own_names(void *arg)
     EXPECT_EQ(mf_close(c), 0);
     EXPECT_EQ(mf_close(s), 0);
     /* The old file is in the way: a connect removes none. */
-    EXPECT_EQ(mf_unix_connect("@mayfly-unix-own",
-                              MF_UNIX_CONNECT_OPTIONS(.bind = path), late()),
-              -EADDRINUSE);
+    EXPECT_EQ(
+        mf_unix_connect(name, MF_UNIX_CONNECT_OPTIONS(.bind = path), late()),
+        -EADDRINUSE);
     EXPECT_EQ(unlink(path), 0);
-    EXPECT_GE(c = mf_unix_connect("@mayfly-unix-own",
-                                  MF_UNIX_CONNECT_OPTIONS(.bind = "@"), late()),
-              0);
+    EXPECT_GE(
+        c = mf_unix_connect(name, MF_UNIX_CONNECT_OPTIONS(.bind = "@"), late()),
+        0);
     local_name(c, text, sizeof text);
     EXPECT_EQ(strncmp(text, "unix:@", 6), 0);
     EXPECT_GT(strlen(text), 6);
@@ -188,9 +201,10 @@ MFI_TEST(pairs_of_all_types_are_connected)
     in_both(pairs, NULL);
 }
 
-static int connect_type(const char *name, int type)
+static int connect_type(const char *where, int type)
 {
-    return mf_unix_connect(name, MF_UNIX_CONNECT_OPTIONS(.type = type), late());
+    return mf_unix_connect(where, MF_UNIX_CONNECT_OPTIONS(.type = type),
+                           late());
 }
 
 static int refusals(void *arg)
@@ -209,7 +223,7 @@ static int refusals(void *arg)
     EXPECT_STR_HAS(mf_explain(-ECONNREFUSED), path);
     EXPECT_EQ(unlink(path), 0);
     EXPECT_EQ(connect_type(path, 0), -ENOENT);
-    EXPECT_EQ(connect_type("@mayfly-unix-nobody", 0), -ECONNREFUSED);
+    EXPECT_EQ(connect_type(name, 0), -ECONNREFUSED);
     EXPECT_EQ(connect_type("@", 0), -EINVAL);
     EXPECT_EQ(connect_type(NULL, 0), -EINVAL);
     EXPECT_EQ(connect_type("", 0), -EINVAL);
@@ -261,12 +275,8 @@ static int stale_files(void *arg)
     EXPECT_EQ(mf_close(d), 0);
     EXPECT_EQ(unlink(path), 0);
     /* An abstract name has no file; nothing of this is about it. */
-    EXPECT_GE(
-        l = mf_unix_listen("@mayfly-unix-stale", MF_UNIX_OPTIONS(.unlink = 1)),
-        0);
-    EXPECT_EQ(
-        mf_unix_listen("@mayfly-unix-stale", MF_UNIX_OPTIONS(.unlink = 1)),
-        -EADDRINUSE);
+    EXPECT_GE(l = mf_unix_listen(name, MF_UNIX_OPTIONS(.unlink = 1)), 0);
+    EXPECT_EQ(mf_unix_listen(name, MF_UNIX_OPTIONS(.unlink = 1)), -EADDRINUSE);
     EXPECT_EQ(mf_close(l), 0);
     return 0;
 }
@@ -291,11 +301,9 @@ static void fill_up(struct full *f)
 {
     int rc = 0;
 
-    EXPECT_GE(f->l = mf_unix_listen("@mayfly-unix-full",
-                                    MF_UNIX_OPTIONS(.backlog = 1)),
-              0);
+    EXPECT_GE(f->l = mf_unix_listen(name, MF_UNIX_OPTIONS(.backlog = 1)), 0);
     for (f->n = 0; f->n < QUEUED_MAX; f->n++) {
-        rc = mf_unix_connect("@mayfly-unix-full", NULL, MF_NOW);
+        rc = mf_unix_connect(name, NULL, MF_NOW);
         if (rc < 0)
             break;
         f->conns[f->n] = rc;
@@ -316,7 +324,7 @@ static int connect_late(void *arg)
 {
     int *ret = arg;
 
-    *ret = mf_unix_connect("@mayfly-unix-full", NULL, late());
+    *ret = mf_unix_connect(name, NULL, late());
     return 0;
 }
 
@@ -330,7 +338,7 @@ static int full_queue(void *arg)
     (void)arg;
     fill_up(&f);
     from = mf_now();
-    EXPECT_EQ(mf_unix_connect("@mayfly-unix-full", NULL, soon()), -ETIMEDOUT);
+    EXPECT_EQ(mf_unix_connect(name, NULL, soon()), -ETIMEDOUT);
     EXPECT_GE(mf_now() - from, MF_MSEC(20));
     help(&h, connect_late, &got);
     await_parked(h.task);
@@ -340,7 +348,7 @@ static int full_queue(void *arg)
     EXPECT_EQ(mf_close(got), 0);
     EXPECT_EQ(mf_close(fd), 0);
 
-    EXPECT_GE(fd = mf_unix_connect("@mayfly-unix-full", NULL, MF_NOW),
+    EXPECT_GE(fd = mf_unix_connect(name, NULL, MF_NOW),
               -ETIMEDOUT); /* perhaps full again, perhaps not */
     if (fd >= 0)
         EXPECT_EQ(mf_close(fd), 0);
@@ -399,7 +407,7 @@ static int accepts(void *arg)
     struct helper h;
 
     (void)arg;
-    EXPECT_GE(fds[0] = mf_unix_listen("@mayfly-unix-accept", NULL), 0);
+    EXPECT_GE(fds[0] = mf_unix_listen(name, NULL), 0);
     EXPECT_EQ(mf_accept(fds[0], NULL, MF_NOW), -ETIMEDOUT);
     EXPECT_EQ(mf_accept(fds[0], NULL, soon()), -ETIMEDOUT);
     help(&h, accept_late, fds);
@@ -409,7 +417,7 @@ static int accepts(void *arg)
     EXPECT_EQ(fds[1], -ECANCELED);
     help(&h, accept_late, fds);
     await_waiters(fds[0], 1);
-    EXPECT_GE(c = connect_type("@mayfly-unix-accept", 0), 0);
+    EXPECT_GE(c = connect_type(name, 0), 0);
     helped(&h);
     EXPECT_GE(fds[1], 0);
     EXPECT_EQ(mf_close(c), 0);
@@ -424,6 +432,36 @@ static int accepts(void *arg)
 MFI_TEST(an_accept_is_cancelled_closed_and_answered)
 {
     in_both(accepts, NULL);
+}
+
+static int selects(void *arg)
+{
+    int l = mf_unix_listen(name, NULL), c;
+    mf_case cases[2];
+    char text[MF_ADDR_STR];
+    mf_addr peer;
+
+    (void)arg;
+    cases[0] = mf_on_accept(l, &peer);
+    cases[1] = mf_on_time(soon());
+    EXPECT_EQ(mf_select(cases, 2, late()), 1);
+    EXPECT_GE(c = mf_unix_connect(name, MF_UNIX_CONNECT_OPTIONS(.bind = caller),
+                                  late()),
+              0);
+    cases[0] = mf_on_accept(l, &peer);
+    cases[1] = mf_on_time(late());
+    EXPECT_EQ(mf_select(cases, 2, late()), 0);
+    EXPECT_STR_EQ(mf_addr_str(&peer, text, sizeof text), prefixed_caller);
+    moves(c, cases[0].res, "chosen");
+    EXPECT_EQ(mf_close(cases[0].res), 0);
+    EXPECT_EQ(mf_close(c), 0);
+    EXPECT_EQ(mf_close(l), 0);
+    return 0;
+}
+
+MFI_TEST(an_accept_may_be_one_of_many_cases)
+{
+    in_both(selects, NULL);
 }
 
 static mf_event stop;
@@ -449,7 +487,7 @@ enum { CLIENTS = 64, ROUNDS = 8 };
 
 static int client(void *arg)
 {
-    int fd = mf_unix_connect("@mayfly-unix-serve", NULL, late());
+    int fd = mf_unix_connect(name, NULL, late());
 
     (void)arg;
     EXPECT_GE(fd, 0);
@@ -472,7 +510,7 @@ static void *client_thread(void *arg)
 /* Tasks and plain threads; the queue holds two, so most of them wait for it. */
 static int crowd(void *arg)
 {
-    int l = mf_unix_listen("@mayfly-unix-serve", MF_UNIX_OPTIONS(.backlog = 1));
+    int l = mf_unix_listen(name, MF_UNIX_OPTIONS(.backlog = 1));
     pthread_t threads[2];
     struct helper h;
     mf_scope s;
@@ -546,7 +584,7 @@ MFI_TEST(a_peer_is_known_by_its_process)
 /* Another process connects by libc; the test's own child, waited for. */
 MFI_TEST(a_peer_in_another_process_is_told_from_us)
 {
-    int l = mf_unix_listen("@mayfly-unix-fork", NULL), fd, status;
+    int l = mf_unix_listen(name, NULL), fd, status;
     mf_unix_cred cred = {.pid = -7};
     mf_addr a;
     pid_t child;

@@ -87,11 +87,12 @@ void report_json(const struct report *r, FILE *out)
     fprintf(out, ",\"requests\":%" PRIu64, r->requests);
     if (r->rate > 0)
         fprintf(out, ",\"due\":%" PRIu64, r->due);
-    if (r->is_dgram)
+    if (r->is_dgram) {
         fprintf(out,
                 ",\"lost\":%" PRIu64 ",\"late\":%" PRIu64
                 ",\"reordered\":%" PRIu64 ",\"duplicates\":%" PRIu64,
                 r->lost, r->late, r->reordered, r->duplicates);
+    }
     fprintf(out,
             ",\"unfinished\":%" PRIu64
             ",\"requests_per_s\":%.1f,\"mb_per_s_each_way\":%.3f",

@@ -166,11 +166,12 @@ void report_print(const struct report *r, FILE *out)
         fprintf(out, " of %" PRIu64 " due", r->due);
     if (r->unfinished > 0)
         fprintf(out, ", %" PRIu64 " unfinished", r->unfinished);
-    if (r->is_dgram)
+    if (r->is_dgram) {
         fprintf(out,
                 "\n%-12s  %" PRIu64 " lost, %" PRIu64 " late, %" PRIu64
                 " reordered, %" PRIu64 " duplicates",
                 "datagrams", r->lost, r->late, r->reordered, r->duplicates);
+    }
     fprintf(out, "\n%-12s  %.0f req/s\n", "rate", report_rate(r));
     fprintf(out, "%-12s  %.2f MB/s each way\n", "throughput", report_mbytes(r));
     if (r->requests > 0) {
