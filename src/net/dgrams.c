@@ -253,11 +253,12 @@ int mf_sendmsgs(int fd, const mf_dgram *msgs, int n, mf_deadline deadline)
         return -EINVAL;
     if ((rc = mfi_op_begin(&op, fd, FD_OUT, deadline)) < 0)
         return rc;
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         if (has_segments(&msgs[i])) {
             r.can = mfi_segment_can(fd, op.rec);
             break;
         }
+    }
     do
         rc = mfi_op_again(&op, send_some(&op, &r), false);
     while (rc == MFI_OP_AGAIN);

@@ -55,6 +55,18 @@ KIT int connected_to(const mf_addr *at)
     return fd;
 }
 
+/*
+ * An address where nobody hears: its socket is connected to itself, so it is
+ * refused to all others, and no other process can take it.
+ */
+KIT int deaf(mf_addr *ret_addr)
+{
+    int fd = bound("127.0.0.1:0", ret_addr);
+
+    EXPECT_EQ(connect(fd, (void *)&ret_addr->ss, ret_addr->len), 0);
+    return fd;
+}
+
 KIT bool host_has_ipv6(void)
 {
     int fd = mf_udp_bind("[::1]:0", NULL);

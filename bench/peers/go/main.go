@@ -5,6 +5,7 @@
  *
  *	peer NAME [-w workers] [-n count]	prints "name value unit" lines
  *	peer echo [-p port] [-t workers]	a TCP echo server
+ *	peer echo_udp [-p port] [-t workers]	a UDP echo server
  */
 package main
 
@@ -244,6 +245,10 @@ func main() {
 	if os.Args[1] == "echo" {
 		runtime.GOMAXPROCS(*threads)
 		echo(*port)
+	}
+	if os.Args[1] == "echo_udp" {
+		runtime.GOMAXPROCS(*threads)
+		echoUDP(*port, *threads)
 	}
 	micro, known := micros[os.Args[1]]
 	if !known {
