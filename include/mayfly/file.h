@@ -3,9 +3,10 @@
  * file.h - regular files and directories, without blocking a worker.
  *
  * The kernel has no readiness for files. What can be read or written without
- * waiting is, on the spot; all else runs on the offload pool. mf_read and
- * mf_write work on files too, at the file's own position and at most a MiB a
- * call; the calls here name the position.
+ * waiting is, on the spot; reads of what is not cached run on io_uring where
+ * there is one, all else on the offload pool. mf_read and mf_write work on
+ * files too, at the file's own position and at most a MiB a call; the calls
+ * here name the position.
  *
  * A deadline or a cancel ends the wait, not the kernel's work: buffers are the
  * caller's again at once (the library works on a copy where it has to), but a

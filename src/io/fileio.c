@@ -5,7 +5,8 @@
  *     on the spot   preadv2, pwritev2 with RWF_NOWAIT, into the caller's own
  *                   buffer: does what can be done without waiting, which for
  *                   cached data is all of it
- *     else          a job (job.h) in a buffer of the library's
+ *     else          a job (job.h) in a buffer of the library's, on the ring or
+ *                   the pool
  *
  * ext4 answers the first for reads only, tmpfs and /proc not at all.
  *
@@ -26,6 +27,7 @@
 #include <string.h>
 
 #include "io/job.h"
+#include "poll/cold.h"
 
 #ifndef RWF_NOWAIT
 # define RWF_NOWAIT 8
@@ -168,9 +170,22 @@ static bool take(struct rw_job *r, long n)
     return still;
 }
 
-static long later(struct op *op, const struct fileio *io,
+/* May the ring do it? It reads where run_read would. */
+static bool is_cold(struct rw_job *r, long why, struct cold_read *ret_read)
+{
+    if (r->write || why != -EAGAIN) /* -EOPNOTSUPP: the ring does no better */
+        return false;
+    if (r->own && (r->offset = mfi_sys3(SYS_lseek, r->fd, 0, SEEK_CUR)) < 0)
+        return false;
+    *ret_read = (struct cold_read){
+        .fd = r->fd, .buf = r->data, .len = r->len, .offset = r->offset};
+    return true;
+}
+
+static long later(struct op *op, const struct fileio *io, long why,
                   const struct iovec *vecs, int n, size_t len, int64_t offset)
 {
+    struct cold_read read;
     struct rw_job *r = mfi_job_new(sizeof *r + len, run_rw, let_go);
     long got;
     int rc;
@@ -186,7 +201,9 @@ static long later(struct op *op, const struct fileio *io,
     if (r->write)
         gather(r->data, vecs, n);
     op->waited = true;
-    if ((rc = mfi_job_call(&r->job, mfi_deadline_of(op->at))) < 0)
+    rc = mfi_job_read(&r->job, is_cold(r, why, &read) ? &read : NULL,
+                      mfi_deadline_of(op->at));
+    if (rc < 0)
         return rc;
     got = r->job.result;
     if (!take(r, got))
@@ -235,7 +252,7 @@ static long one_piece(struct op *op, const struct fileio *io,
         got = now(op, io, vecs, n, offset);
         if (must_wait(got)) {
             n = next_piece(c, FILEIO_LATER, vecs, &len);
-            got = later(op, io, vecs, n, len, offset);
+            got = later(op, io, got, vecs, n, len, offset);
         }
     } while (got == -EINTR);
     return got;

@@ -2,12 +2,11 @@
 /* job.c - who frees a job: see job.h. */
 #include "io/job.h"
 
-#include <mayfly/block.h>
-
 #include <errno.h>
 #include <stdlib.h>
 
 #include "sched/cancel.h"
+#include "sched/offload.h"
 #include "sched/worker.h"
 
 void *mfi_job_new(size_t size, long (*run)(struct job *j),
@@ -71,10 +70,25 @@ static bool may_block(mf_deadline deadline)
             (deadline.at == 0 && a != NULL && a->inner == NULL));
 }
 
+static void took(void *arg, int result)
+{
+    struct job *j = *(struct job **)arg;
+
+    j->result = result;
+}
+
 int mfi_job_call(struct job *j, mf_deadline deadline)
 {
-    int rc = may_block(deadline) ? run(&j)
-                                 : mf_block(run, &j, sizeof j, drop, deadline);
+    return mfi_job_read(j, NULL, deadline);
+}
+
+int mfi_job_read(struct job *j, const struct cold_read *read,
+                 mf_deadline deadline)
+{
+    int rc = may_block(deadline)
+                 ? run(&j)
+                 : mfi_block_read(run, read != NULL ? took : NULL, &j, sizeof j,
+                                  drop, deadline, read);
 
     if (rc == 0)
         return 0;

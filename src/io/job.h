@@ -16,12 +16,14 @@
  *     done in time     the pool's goes to the caller, who frees the job
  *     caller leaves    sets `left` and drops its own; the pool's end calls undo
  *
- * Rejected: io_uring for these. It reads a cold file without a thread, and in
- * batches; all else (open, stat, rename, fsync, a write on ext4) it gives to a
- * pool of threads in the kernel, which costs what ours does. What is cached,
- * most of it, is done on the spot by RWF_NOWAIT and needs neither. Against it:
- * a cancelled operation owns its buffer until its completion has come, and a
- * ring that is never empty must be polled, shared with helpers, and drained.
+ * Reads of files that are not cached go to an io_uring instead (poll/cold.h),
+ * where there is one: half the CPU of the pool, and no thread for each. The
+ * same two references hold: the ring has the buffer until its completion has
+ * come, so there too it is the job's, and nothing is cancelled in the kernel.
+ *
+ * Rejected: the ring for the rest. Open, stat, rename, fsync, and a write on
+ * ext4, it gives to threads in the kernel, which cost what ours do. And for
+ * what is cached, nearly all, RWF_NOWAIT on the spot needs neither.
  */
 #ifndef MFI_IO_JOB_H
 #define MFI_IO_JOB_H
@@ -52,6 +54,11 @@ void mfi_job_free(struct job *j);
  * a deadline and outside all scopes, or without a runtime.
  */
 int mfi_job_call(struct job *j, mf_deadline deadline);
+
+/* The same for what is no more than this read, which may go to the ring. */
+struct cold_read;
+int mfi_job_read(struct job *j, const struct cold_read *read,
+                 mf_deadline deadline);
 
 static inline bool mfi_job_left(struct job *j)
 {

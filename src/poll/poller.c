@@ -4,10 +4,12 @@
 
 #include "os/io.h"
 #include "os/map.h"
+#include "poll/cold.h"
 
-/* data of the two fds that are no user's; no fd number is that large. */
+/* data of the fds that are no user's; no fd number is that large. */
 #define DATA_BELL  (UINT64_MAX)
 #define DATA_ALARM (UINT64_MAX - 1)
+#define DATA_RING  (UINT64_MAX - 2)
 
 enum { EVENTS_LEN = POLL_BATCH * sizeof(struct epoll_event) };
 
@@ -124,8 +126,12 @@ int mfi_poller_poll(struct poller *p, struct epoll_event *buf, int n,
     bool owners = false;
 
     for (int i = 0; i < got; i++) {
-        if (buf[i].data.u64 < DATA_ALARM) {
+        if (buf[i].data.u64 < DATA_RING) {
             mfi_fd_edge(buf[i].data.u64, buf[i].events, woken, batch);
+            continue;
+        }
+        if (buf[i].data.u64 == DATA_RING) {
+            mfi_cold_reap(woken);
             continue;
         }
         owners = true;
@@ -135,6 +141,16 @@ int mfi_poller_poll(struct poller *p, struct epoll_event *buf, int n,
     if (owners && buf != p->events)
         mfi_poller_ring(p); /* a helper took an edge that was for the owner */
     return got < 0 ? 0 : got;
+}
+
+int mfi_poller_add_ring(struct poller *p, int fd)
+{
+    int rc =
+        mfi_epoll_ctl(p->epfd, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLET, DATA_RING);
+
+    if (rc == 0)
+        mfi_add_acqrel(&p->nfds, 1u);
+    return rc;
 }
 
 void mfi_poller_ring(struct poller *p)

@@ -56,6 +56,9 @@ int mfi_poller_poll(struct poller *p, struct epoll_event *buf, int n,
                     int timeout_ms, struct wake_list *woken,
                     struct batch *batch);
 
+/* The ring of cold.h: its completions are taken by who polls p. 0, -ENOMEM. */
+int mfi_poller_add_ring(struct poller *p, int fd);
+
 /* Wake the sleeper. Context: any, signal handlers included. */
 void mfi_poller_ring(struct poller *p);
 

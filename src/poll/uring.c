@@ -127,6 +127,21 @@ int mfi_uring_init(struct uring *r)
     return rc;
 }
 
+int mfi_uring_open(struct uring *r)
+{
+    struct io_uring_params p;
+    int rc;
+
+    memset(&p, 0, sizeof p);
+    *r = (struct uring){
+        .fd = (int)mfi_sys2(SYS_io_uring_setup, URING_ENTRIES, &p)};
+    if (r->fd < 0)
+        return r->fd;
+    if ((rc = map_all(r, &p)) < 0)
+        mfi_uring_done(r);
+    return rc;
+}
+
 void mfi_uring_done(struct uring *r)
 {
     if (r->sqes != NULL)

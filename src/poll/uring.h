@@ -50,6 +50,9 @@ struct uring {
 int mfi_uring_init(struct uring *r);
 void mfi_uring_done(struct uring *r);
 
+/* One for any thread and for operations that wait; see cold.h. */
+int mfi_uring_open(struct uring *r);
+
 /* Queue op; user data is op itself. At most URING_ENTRIES before a submit. */
 void mfi_uring_queue(struct uring *r, struct batch_op *op);
 

@@ -23,6 +23,8 @@ struct job {
     struct spin lock;      /* state, parker's claim */
     enum job_state state;
     int result;
+    struct cold_read read; /* instead of fn: see mfi_block_read */
+    void (*took)(void *data, int result);
     _Alignas(16) char copy[];
 };
 
@@ -48,20 +50,17 @@ static void drop_job(struct job *j)
     free(j); /* tidy: allow malloc, because jobs have any size */
 }
 
-static void finish(struct job *j)
+static void finish(struct job *j, struct wake_list *woken)
 {
-    struct wake_list woken;
     bool left;
 
-    mfi_wake_list_init(&woken);
     mfi_spin_lock(&j->lock);
     left = j->state == JOB_LEFT;
     if (!left) {
         j->state = JOB_DONE;
-        mfi_parker_wake(j->parker, WOKEN_READY, &woken);
+        mfi_parker_wake(j->parker, WOKEN_READY, woken);
     }
     mfi_spin_unlock(&j->lock); /* the caller may free it from here on */
-    mfi_wake(&woken);
     if (left)
         drop_job(j);
 }
@@ -91,6 +90,8 @@ static void forget_locals(void)
 
 static void thread_main(void *arg)
 {
+    struct wake_list woken;
+
     (void)arg;
     mfi_spin_lock(&pool.lock);
     for (;;) {
@@ -103,7 +104,9 @@ static void thread_main(void *arg)
             mfi_spin_unlock(&pool.lock);
             j->result = j->fn(j->data);
             forget_locals();
-            finish(j);
+            mfi_wake_list_init(&woken);
+            finish(j, &woken);
+            mfi_wake(&woken);
             ended();
             mfi_spin_lock(&pool.lock);
             continue;
@@ -159,6 +162,33 @@ static int submit(struct job *j)
     return rc;
 }
 
+static void read_done(struct cold_read *r, int result, struct wake_list *woken)
+{
+    struct job *j = mfi_container_of(r, struct job, read);
+
+    j->took(j->data, result);
+    j->result = 0;
+    finish(j, woken);
+    ended();
+}
+
+/* On the ring if that can be, else on the pool. */
+static int start(struct job *j)
+{
+    int rc = -ENOSYS;
+
+    if (j->took != NULL && mfi_worker() != NULL && mfi_sched.uring) {
+        mfi_spin_lock(&pool.lock);
+        pool.nr_jobs++;
+        mfi_spin_unlock(&pool.lock);
+        rc = mfi_cold_start(&j->read,
+                            &mfi_load_acq(&mfi_sched.workers[0])->poller);
+        if (rc < 0)
+            ended();
+    }
+    return rc == 0 ? 0 : submit(j);
+}
+
 /* rc of a wait for j: what became of it. True: it is the caller's again. */
 static bool settle(struct job *j)
 {
@@ -203,8 +233,9 @@ static int too_late(struct agent *a, mf_deadline deadline)
     return rc;
 }
 
-int mf_block(mf_fn *fn, void *data, size_t len, void (*drop)(void *data),
-             mf_deadline deadline)
+int mfi_block_read(mf_fn *fn, void (*took)(void *data, int result), void *data,
+                   size_t len, void (*drop)(void *data), mf_deadline deadline,
+                   const struct cold_read *read)
 {
     struct agent *a = mfi_agent();
     struct job *j;
@@ -222,14 +253,19 @@ int mf_block(mf_fn *fn, void *data, size_t len, void (*drop)(void *data),
     *j = (struct job){.fn = fn,
                       .drop = drop,
                       .data = data != NULL ? j->copy : NULL,
-                      .parker = &a->parker};
+                      .parker = &a->parker,
+                      .took = took};
+    if (read != NULL) {
+        j->read = *read;
+        j->read.done = read_done;
+    }
     if (len != 0)
         memcpy(j->copy, data, len);
     if ((rc = too_late(a, deadline)) < 0) {
         drop_job(j);
         return rc;
     }
-    if ((rc = submit(j)) < 0) {
+    if ((rc = start(j)) < 0) {
         free(j); /* tidy: allow malloc, because jobs have any size */
         return rc;
     }
@@ -241,6 +277,12 @@ int mf_block(mf_fn *fn, void *data, size_t len, void (*drop)(void *data),
         memcpy(data, j->copy, len);
     free(j); /* tidy: allow malloc, because jobs have any size */
     return rc;
+}
+
+int mf_block(mf_fn *fn, void *data, size_t len, void (*drop)(void *data),
+             mf_deadline deadline)
+{
+    return mfi_block_read(fn, NULL, data, len, drop, deadline, NULL);
 }
 
 int mfi_offload_call(mf_fn *fn, void *arg)

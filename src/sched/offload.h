@@ -17,6 +17,7 @@
 #include <mayfly/block.h>
 
 #include "base/time.h"
+#include "poll/cold.h"
 
 enum { OFFLOAD_MAX = 4096 }; /* threads, whatever the options say */
 
@@ -39,6 +40,16 @@ bool mfi_offload_busy(int *ret_threads);
 
 /* End the threads. No job is left. */
 void mfi_offload_done(void);
+
+/*
+ * As mf_block, but what fn would do is a read of a file that is not cached: on
+ * a worker it goes to the ring where there is one (poll/cold.h), and instead of
+ * fn(data) whoever polls calls took(data, result). read has fd, buf, len and
+ * offset; buf lives until drop, or the return.
+ */
+int mfi_block_read(mf_fn *fn, void (*took)(void *data, int result), void *data,
+                   size_t len, void (*drop)(void *data), mf_deadline deadline,
+                   const struct cold_read *read);
 
 /*
  * fn(arg) on the pool, arg as it is; waits for it whatever happens, so arg may

@@ -19,6 +19,7 @@
 #include "os/cpu.h"
 #include "os/map.h"
 #include "os/signal.h"
+#include "poll/cold.h"
 #include "poll/pipes.h"
 #include "sched/cancel.h"
 #include "sched/config.h"
@@ -64,6 +65,7 @@ static void undo(void)
         mfi_fault_done();
     for (int i = 0; i < run.nr_made; i++)
         mfi_poller_done(&mfi_load_acq(&mfi_sched.workers[i])->poller);
+    mfi_cold_done();
     mfi_pipes_done();
     mfi_fdtab_done();
     if (run.stacks) {

@@ -193,26 +193,36 @@ KIT void in_both_one_thread(mf_fn *fn)
     in_both(fn, NULL);
 }
 
-/* fn(arg) in a scope that is cancelled once it waits for the pool. */
-KIT int cancel_scope_later(void *scope)
-{
-    mf_ns end = mf_now() + MF_MSEC(5);
+struct canceller {
+    mf_scope scope;
+    struct agent *of;
+};
 
-    while (mf_now() < end)
+KIT int cancel_when_parked(void *arg)
+{
+    mf_ns end = mf_now() + MF_SEC(20) * mfi_test_scale();
+    struct canceller *c = arg;
+
+    while ((mfi_load_acq(&c->of->parker.word) & PARK_STATE) != PARK_PARKED) {
+        EXPECT_LT(mf_now(), end);
         breathe();
-    mf_scope_cancel(scope);
+    }
+    mf_scope_cancel(&c->scope);
     return 0;
 }
 
+/* fn(arg) in a scope that is cancelled once it waits. */
+
 KIT int cancelled_call(mf_fn *fn, void *arg)
 {
-    mf_scope s;
+    struct canceller c = {.of = mfi_agent()};
     int rc;
 
-    EXPECT_EQ(mf_scope_open(&s, MF_SCOPE_OPTIONS(.mode = MF_WAIT_ALL)), 0);
-    EXPECT_EQ(mf_go(&s, cancel_scope_later, &s), 0);
+    EXPECT_EQ(mf_scope_open(&c.scope, MF_SCOPE_OPTIONS(.mode = MF_WAIT_ALL)),
+              0);
+    EXPECT_EQ(mf_go(&c.scope, cancel_when_parked, &c), 0);
     rc = fn(arg);
-    EXPECT_EQ(mf_scope_close(&s), 0);
+    EXPECT_EQ(mf_scope_close(&c.scope), 0);
     return rc;
 }
 
