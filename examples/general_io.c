@@ -18,21 +18,6 @@
 
 #include <mayfly.h>
 
-static int reader(void *arg)
-{
-    int *lines = arg, rc;
-    char *line;
-
-    while ((rc = mf_stream_line(mf_stdin(), &line, MF_NEVER)) > 0) {
-        for (int i = 0; i < rc - 1; i++)
-            line[i] = (char)toupper((unsigned char)line[i]);
-        if ((rc = mf_printf(STDOUT_FILENO, MF_NEVER, "%s\n", line)) < 0)
-            break;
-        ++*lines;
-    }
-    return rc; /* 0, the end of the input, wins the race and ends the ticker */
-}
-
 static int ticker(void *arg)
 {
     mf_ns step = *(mf_ns *)arg, start = mf_now(), next = start;
@@ -45,15 +30,32 @@ static int ticker(void *arg)
     return rc;
 }
 
-static int both(void *arg)
+static int echo(int *ret_lines)
 {
-    int lines = 0, rc;
+    char *line;
+    int rc;
 
-    MF_SCOPE(s, .mode = MF_RACE);
-    mf_go(&s, reader, &lines);
-    mf_go(&s, ticker, arg);
-    if ((rc = mf_scope_close(&s)) < 0)
-        return rc;
+    while ((rc = mf_stream_line(mf_stdin(), &line, MF_NEVER)) > 0) {
+        for (int i = 0; i < rc - 1; i++)
+            line[i] = (char)toupper((unsigned char)line[i]);
+        if ((rc = mf_printf(STDOUT_FILENO, MF_NEVER, "%s\n", line)) < 0)
+            break;
+        ++*ret_lines;
+    }
+    return rc;
+}
+
+static int both(void *step)
+{
+    int lines = 0, rc, failed;
+
+    MF_SCOPE(s); /* if the ticker fails the reader is cancelled, too */
+    mf_go(&s, ticker, step);
+    rc = echo(&lines);
+    mf_scope_cancel(&s);
+    failed = mf_scope_close(&s);
+    if (failed < 0 || rc < 0)
+        return failed < 0 ? failed : rc;
     return mf_printf(STDOUT_FILENO, MF_NEVER, "%d lines\n", lines);
 }
 

@@ -18,6 +18,7 @@ skipped=
 programs=(
     p01_echo.c
     p02_client.c
+    p03_stdio.c
     p05_go.c
     p05_spawn.c
     p06_select.c

@@ -298,6 +298,35 @@ races() { # program
     return "$rc"
 }
 
+# Lines are said back while it ticks; the end of the input ends it.
+says_back() { # program
+    local line tick word ticks=0 pid rc
+    rm -f "$work/p03.in" "$work/p03.out"
+    mkfifo "$work/p03.in" "$work/p03.out" || return 1
+    timeout 60 "$1" < "$work/p03.in" > "$work/p03.out" &
+    pid=$!
+    exec 6> "$work/p03.in" 7< "$work/p03.out"
+    for word in one "" "three four"; do
+        printf '%s\n' "$word" >&6
+        while read -r -t 30 line <&7 && [[ $line == tick* ]]; do
+            ticks=$((ticks + 1))
+        done
+        [ "$line" = "you said: $word" ] || { echo "said \"$line\""; break; }
+    done
+    # The last answer came at once; the next line is a tick.
+    if [ "$line" = "you said: three four" ] && read -r -t 30 tick <&7; then
+        [[ $tick == tick* ]] && ticks=$((ticks + 1))
+    fi
+    exec 6>&-
+    status_of "$pid"
+    rc=$?
+    exec 7<&-
+    echo "status $rc, $ticks ticks"
+    [ "$rc" -eq 0 ] && [ "$line" = "you said: three four" ] &&
+        [ "$ticks" -gt 0 ] && prints 0 "you said: x" "$1" < <(echo x) &&
+        prints 0 "" "$1" < /dev/null
+}
+
 # ---- which is what ----------------------------------------------------------
 
 # Run one of them.
@@ -310,6 +339,7 @@ run_program() { # title folder suffix program
     p04_udp)
         check "$1: $name" with_port_30000 echoes_datagrams "$program"
         ;;
+    p03_stdio) check "$1: $name" says_back "$program" ;;
     p05_go) check "$1: $name" says_hi_and_bye "$program" "bye from parent" ;;
     p05_spawn)
         check "$1: $name" says_hi_and_bye "$program" "bye from parent, 4950"

@@ -20,8 +20,14 @@ static void on(int fd, int number)
 {
     if (fd == number)
         return;
-    EXPECT_EQ(dup2(fd, number), number);
+    EXPECT_EQ(syscall(SYS_dup3, fd, number, 0), number);
     EXPECT_EQ(syscall(SYS_close, fd), 0);
+}
+
+/* Bare, as the kit's: TSan counts closes by number. */
+static int bare_open(const char *path, int flags)
+{
+    return (int)syscall(SYS_openat, AT_FDCWD, path, flags);
 }
 
 /* The ends are not where stdio is to be, should that be closed now. */
@@ -90,7 +96,7 @@ static void *thief(void *arg)
         n = read(pfd.fd, &c, 1);
         in.stolen += n > 0;
     }
-    close(pfd.fd);
+    syscall(SYS_close, pfd.fd);
     return NULL;
 }
 
@@ -116,7 +122,7 @@ static int reading(void *arg)
     in.w = p[1];
     in.got = in.stolen = 0;
     on(p[0], 0);
-    EXPECT_GE(own = open("/proc/self/fd/0", O_RDONLY | O_NONBLOCK), 0);
+    EXPECT_GE(own = bare_open("/proc/self/fd/0", O_RDONLY | O_NONBLOCK), 0);
     choose(0, way);
     EXPECT_EQ(pthread_create(&thread, NULL, thief, &own), 0);
     MF_SCOPE(s, .mode = MF_WAIT_ALL);
@@ -180,7 +186,7 @@ static void *filler(void *arg)
         n = write(pfd.fd, much, left < 5000 ? left : 5000);
         left -= n > 0 ? (size_t)n : 0;
     }
-    close(pfd.fd);
+    syscall(SYS_close, pfd.fd);
     return NULL;
 }
 
@@ -195,7 +201,7 @@ static int writing(void *arg)
     out.r = p[0];
     out.got = 0;
     on(p[1], 1);
-    EXPECT_GE(own = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK), 0);
+    EXPECT_GE(own = bare_open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK), 0);
     choose(1, way);
     while ((rc = mf_write(1, much, 4096, MF_NOW)) > 0)
         out.got -= (size_t)rc; /* those are extra */
@@ -355,7 +361,7 @@ MFI_TEST(the_stop_closes_what_was_opened)
 static int strange(void *arg)
 {
     uint64_t n = 3;
-    int fd = eventfd(0, EFD_CLOEXEC), master;
+    int fd = (int)syscall(SYS_eventfd2, 0, EFD_CLOEXEC), master;
     char buf[16];
 
     (void)arg;
@@ -366,10 +372,10 @@ static int strange(void *arg)
     EXPECT_EQ(mf_read(0, &n, sizeof n, late()), sizeof n);
     EXPECT_EQ(n, 3);
     EXPECT_EQ(mf_close(0), 0);
-    EXPECT_GE(master = posix_openpt(O_RDWR | O_NOCTTY), 0);
+    EXPECT_GE(master = bare_open("/dev/ptmx", O_RDWR | O_NOCTTY), 0);
     EXPECT_EQ(unlockpt(master), 0);
     on(master, 0); /* a pty's master */
-    EXPECT_GE(fd = open(ptsname(0), O_RDWR | O_NOCTTY | O_CLOEXEC), 0);
+    EXPECT_GE(fd = bare_open(ptsname(0), O_RDWR | O_NOCTTY | O_CLOEXEC), 0);
     EXPECT_EQ(mf_read(0, buf, sizeof buf, soon()), -ETIMEDOUT);
     EXPECT_EQ(mfi_fd_peek(0)->own, -1);
     EXPECT_EQ(mf_write(fd, "hi", 2, late()), 2);
