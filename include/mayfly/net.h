@@ -56,9 +56,12 @@ typedef struct mf_connect_options {
 /*
  * Listen. ":8080" is every address of both families (an IPv6 socket that takes
  * IPv4 too, unless v6only; IPv4 alone where IPv6 is off). SO_REUSEADDR is set.
+ * A name (as mf_resolve's) means the first of its addresses that is this
+ * host's; it is looked up without a deadline: put a scope's around it.
  *
  * Returns the fd, given (mf_close); -EINVAL, -EADDRINUSE, -EACCES, -EMFILE, ...
- * Context: any. Suspends: no. Cancel point: no.
+ * and of names what mf_resolve returns, or -EADDRNOTAVAIL: none is this host's.
+ * Context: any. Suspends, cancel point: while it looks up a name.
  */
 int mf_tcp_listen(const char *where, const mf_listen_options *opts);
 
@@ -72,8 +75,15 @@ int mf_accept(int listener, mf_addr *ret_peer,
               mf_deadline deadline) MF_MUST_CHECK;
 
 /*
- * Connect; "localhost" tries ::1 and 127.0.0.1. Returns the fd, given
- * (mf_close); -ECONNREFUSED, -EHOSTUNREACH, ... of the last address tried.
+ * Connect to an address as mf_addr_parse reads it ("localhost" tries 127.0.0.1
+ * and, refused, ::1), or to a name or service as mf_resolve does: its addresses
+ * are tried in that order, the next one beside the others whenever one fails or
+ * has not answered within 250 ms (RFC 8305). The first that answers wins, all
+ * others are closed. The deadline is for all of it, the lookup too.
+ *
+ * Returns the fd, given (mf_close); what mf_resolve returns; -ECONNREFUSED,
+ * -EHOSTUNREACH, ...: of several failures the one that says most about the
+ * other end (that it refused, rather than that there is no route to it).
  * Context: any. Suspends: maybe. Cancel point: yes.
  */
 int mf_tcp_connect(const char *where, const mf_connect_options *opts,

@@ -2,12 +2,11 @@
 /* cares_test.c - c-ares, driven by a task, and the same name server. */
 #include "net/faults.h"
 
-static void enter(void)
+static void choose(void)
 {
     EXPECT_EQ(unsetenv("MF_RESOLVER"), 0);
     if (strncmp(mf_resolver(), "c-ares ", 7) != 0)
         MFI_SKIP("built without c-ares");
-    new_world_with_server();
 }
 
 /* ---- its own ------------------------------------------------------------ */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * faults.h - what every backend must do of names.h's server: included by the
- * test of each, which says by `backend` which one it is.
+ * test of each, whose choose() says which one it is.
  */
 #ifndef MFI_TESTS_FAULTS_H
 #define MFI_TESTS_FAULTS_H
@@ -9,10 +9,19 @@
 #include <mayfly/block.h>
 #include <mayfly/dns.h>
 
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
 #include "net/names.h"
 #include "sched/offload.h"
 
-static void enter(void); /* a world, and the backend chosen; or skip */
+static void choose(void); /* the backend; or skip */
+
+KIT void enter(void)
+{
+    choose();
+    new_world_with_server();
+}
 
 /* Addresses as text, blanks between them; or the error's text. */
 KIT const char *asked(const char *where, int family, char *buf, size_t len)
@@ -271,6 +280,73 @@ MFI_TEST(a_cancel_holds_at_once_and_a_stop_waits)
     EXPECT_EQ(mf_stop(late()), 0);
     mfi_store_rel(&world.open, 1);
     in_tasks(2, ask_hold, NULL);
+}
+
+/* ---- somebody else's server --------------------------------------------- */
+
+static pid_t start_dnsmasq(void)
+{
+    static const char *const argv[] = {
+        "dnsmasq",
+        "--keep-in-foreground",
+        "--conf-file=/dev/null",
+        "--no-resolv",
+        "--no-hosts",
+        "--user=root",
+        "--group=root",
+        "--pid-file=",
+        "--log-facility=/dev/null",
+        "--listen-address=127.0.0.1",
+        "--bind-interfaces",
+        "--local=/masq/",
+        "--host-record=target.masq,192.0.2.10,2001:db8::10",
+        "--cname=alias.masq,target.masq",
+        NULL};
+    pid_t parent = getpid(), pid = fork();
+
+    if (pid != 0)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() == parent) {
+        execv("/usr/sbin/dnsmasq", (char *const *)(uintptr_t)argv);
+        execv("/usr/bin/dnsmasq", (char *const *)(uintptr_t)argv);
+    }
+    _exit(127);
+}
+
+static int ask_dnsmasq(void *arg)
+{
+    mf_deadline end = late();
+    char buf[4096];
+    mf_addr a;
+
+    (void)arg;
+    while (mf_resolve("target.masq:1", NULL, &a, 1, late()) == -EAGAIN)
+        EXPECT_LT(mf_now(), end.at); /* it is about to start */
+    expect("alias.masq:1", AF_INET, "192.0.2.10:1");
+    expect("alias.masq:1", AF_INET6, "[2001:db8::10]:1");
+    EXPECT_STR_HAS(asked("target.masq:1", AF_UNSPEC, buf, sizeof buf),
+                   "192.0.2.10:1");
+    EXPECT_STR_HAS(buf, "[2001:db8::10]:1");
+    fails("nobody.masq:1", -ENOENT, 0);
+    return 0;
+}
+
+MFI_TEST(dnsmasq_is_understood)
+{
+    int status;
+    pid_t pid;
+
+    choose();
+    if (access("/usr/sbin/dnsmasq", X_OK) != 0 &&
+        access("/usr/bin/dnsmasq", X_OK) != 0)
+        MFI_SKIP("there is no dnsmasq");
+    new_world("nameserver 127.0.0.1\n");
+    EXPECT_GT(pid = start_dnsmasq(), 0);
+    in_tasks(2, ask_dnsmasq, NULL);
+    EXPECT_EQ(kill(pid, SIGKILL), 0);
+    EXPECT_EQ(waitpid(pid, &status, 0), pid);
+    EXPECT(WIFSIGNALED(status));
 }
 
 #endif

@@ -21,6 +21,15 @@ MFI_TEST(errors_are_returned_and_errno_is_left_alone)
     EXPECT_EQ(errno, 12345);
 }
 
+MFI_TEST(a_result_for_libc_is_as_libc_gives_it)
+{
+    errno = 7;
+    EXPECT_EQ(mfi_os_as_libc(12), 12);
+    EXPECT_EQ(errno, 7);
+    EXPECT_EQ(mfi_os_as_libc(-EBADF), -1);
+    EXPECT_EQ(errno, EBADF);
+}
+
 MFI_TEST(a_datagram_pair_carries_every_kind_of_call)
 {
     char in[8] = "", part[2] = {'i', 'o'};
