@@ -84,12 +84,7 @@ static long shared_call(struct op *op, const struct rw *rw)
 
 static int offloaded(void *rw)
 {
-    long n;
-
-    do
-        n = plain_call(rw);
-    while (n == -EINTR);
-    return (int)n;
+    return (int)plain_call(rw);
 }
 
 static long file_call(struct rw *rw)
