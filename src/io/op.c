@@ -179,6 +179,7 @@ int mfi_op_end(struct op *op, int n)
 int mfi_op_poll_shared(struct op *op)
 {
     struct pollfd pfd = {.fd = op->fd, .events = poll_events(op->flag)};
+    int rc = mfi_ppoll(&pfd, 1, 0);
 
-    return mfi_ppoll(&pfd, 1, 0) == 0 ? -EAGAIN : 0;
+    return rc < 0 ? rc : rc == 0 ? -EAGAIN : 0; /* it may be -EINTR */
 }
