@@ -165,10 +165,10 @@ static int inspect(int fd, enum fd_kind *ret_kind, uint8_t *ret_bits)
     }
     flags = mfi_os_fcntl(fd, F_GETFL, 0);
     if (flags >= 0 && (flags & O_NONBLOCK) == 0) {
-        mfi_os_fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+        flags = mfi_os_fcntl(fd, F_SETFL, flags | O_NONBLOCK);
         *ret_bits |= FD_SET_NONBLOCK;
     }
-    return flags < 0 ? flags : 0;
+    return flags < 0 ? flags : 0; /* it would block a worker */
 }
 
 static int adopt(struct fdrec *rec, int fd)
@@ -260,8 +260,10 @@ int mfi_fd_close_unknown(int fd)
     struct fdrec *rec;
     int rc = mfi_os_fcntl(fd, F_GETFD, 0);
 
-    if (rc < 0 || (rc = record(fd, &rec)) < 0)
+    if (rc < 0)
         return rc;
+    if (record(fd, &rec) < 0) /* no memory to know it: nor has anybody */
+        return mfi_os_close(fd);
     if (!make_busy(rec))
         return 1;
     rc = mfi_os_close(fd);
