@@ -8,6 +8,8 @@
  * scene must end, in time, with an error or a success: no crash, no fd left
  * open, no byte lost without anybody being told. What was covered is printed.
  */
+#include <sys/resource.h>
+
 #include "io/fault_scenes.h"
 
 #define F(nr, e, mode)            \
@@ -407,6 +409,36 @@ MFI_TEST_T(an_interrupted_poll_says_nothing_of_stdin, 15)
     bare_pipe(fds);
     EXPECT_EQ(dup2(fds[0], 0), 0);
     in_both(shared, NULL);
+}
+
+/* A number of a chunk that is not there, and cannot be mapped. */
+static int far_fd(void *arg)
+{
+    static const struct fault f = F(mmap, ENOMEM, FAIL);
+    int fd = (int)syscall(SYS_fcntl, 2, F_DUPFD, 5000);
+
+    EXPECT_GE(fd, 5000);
+    arm(&f, 1, EVER);
+    EXPECT_EQ(mf_adopt(fd), -ENOMEM);
+    EXPECT_EQ(mf_write(fd, "x", 1, MF_NOW), -ENOMEM);
+    EXPECT_EQ(mf_close(fd), 0);
+    EXPECT_EQ(disarm(), 3);
+    EXPECT_EQ(syscall(SYS_fcntl, fd, F_GETFD), -1);
+    EXPECT_EQ(mf_close(fd), -EBADF);
+    (void)arg;
+    return 0;
+}
+
+MFI_TEST(an_fd_is_closed_without_memory)
+{
+    struct rlimit limit = {6000, 6000};
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (limit.rlim_cur < 6000)
+        MFI_SKIP("no such numbers here");
+    in_both(far_fd, NULL);
 }
 
 /* ---- start and stop ----------------------------------------------------- */
