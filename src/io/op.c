@@ -24,6 +24,7 @@ int mfi_op_begin(struct op *op, int fd, uint32_t flag, mf_deadline deadline)
     op->fd = fd;
     op->flag = flag;
     op->waited = false;
+    op->interrupts = 0;
     op->batch = NULL;
     op->what = NULL;
     op->at = mfi_time_of(deadline);
@@ -140,6 +141,25 @@ int mfi_op_wait(struct op *op)
     if (rc != 0)
         mfi_fd_unwait(op->rec, &fw);
     return rc >= 0 ? MFI_OP_AGAIN : rc;
+}
+
+/*
+ * By a signal, or (accept) it met a connection that died in the queue. One of
+ * these is nobody's business; but where they do not end, as with a filter that
+ * says -EPERM each time, the call does, and others get their turn.
+ */
+int mfi_op_interrupted(struct op *op)
+{
+    enum { A_MOMENT = 32 };
+    int rc;
+
+    if (++op->interrupts % A_MOMENT != 0)
+        return MFI_OP_AGAIN;
+    if (op->at != MFI_FAR && op->at <= mf_now())
+        return -ETIMEDOUT;
+    mfi_budget(op->agent);
+    rc = mfi_cancel_point(op->agent);
+    return rc < 0 ? rc : MFI_OP_AGAIN;
 }
 
 int mfi_op_end(struct op *op, int n)

@@ -28,6 +28,7 @@ struct op {
     uint32_t flag; /* FD_IN, FD_OUT */
     uint32_t seen; /* readiness before the system call */
     bool waited;
+    uint8_t interrupts;
     struct fdrec *rec;
     struct agent *agent;
     struct batch_op *batch; /* what a poller may do for it, or NULL */
@@ -49,6 +50,9 @@ static inline bool mfi_op_due(struct op *op)
 /* Wait for an edge: MFI_OP_AGAIN, or why not. */
 int mfi_op_wait(struct op *op);
 
+/* The system call moved nothing: MFI_OP_AGAIN, or why not. */
+int mfi_op_interrupted(struct op *op);
+
 /*
  * What n, the system call's result, means. drained: it moved something, but
  * less than there was room for. MFI_OP_AGAIN: do it again; else n.
@@ -61,7 +65,7 @@ static inline int mfi_op_again(struct op *op, long n, bool drained)
         return (int)n;
     }
     if (n == -EINTR)
-        return MFI_OP_AGAIN;
+        return mfi_op_interrupted(op);
     if (n != -EAGAIN)
         return (int)n;
     if ((op->seen & op->flag) != 0)

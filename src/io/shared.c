@@ -108,19 +108,23 @@ struct polled { /* a call that is to be made once poll allows it */
     bool ours; /* the thread */
 };
 
-static bool is_ready(const struct rw *rw)
+/* 0, -EAGAIN, -EINTR. */
+static int ask_poll(const struct rw *rw)
 {
     struct pollfd pfd = {.fd = rw->fd, .events = rw->write ? POLLOUT : POLLIN};
 
-    return mfi_ppoll(&pfd, 1, 0) != 0;
+    int rc = mfi_ppoll(&pfd, 1, 0);
+
+    return rc < 0 ? rc : rc == 0 ? -EAGAIN : 0;
 }
 
 static int polled_call(void *arg)
 {
     struct polled *p = arg;
+    int rc = ask_poll(&p->rw);
 
-    if (!is_ready(&p->rw))
-        return -EAGAIN;
+    if (rc < 0)
+        return rc;
     return (int)(p->tty && p->ours ? terminal_call(&p->rw)
                                    : mfi_rw_plain(&p->rw));
 }
@@ -140,8 +144,8 @@ static long poll_and_call(struct op *op, const struct rw *rw)
 
     if (rw->write && p.rw.len > LITTLE)
         p.rw.len = LITTLE;
-    if (!is_ready(rw)) /* nobody is bothered */
-        return -EAGAIN;
+    if ((rc = ask_poll(rw)) < 0) /* nobody is bothered */
+        return rc;
     rc = mfi_turn_take(&turn, mfi_turn_at((char *)op->rec + 2 * rw->write),
                        op->agent, op->at, "its turn at an fd");
     if (rc < 0)

@@ -71,6 +71,9 @@ static int finish_connect(int fd, mf_deadline deadline)
     return mfi_op_end(&op, rc);
 }
 
+/* Non-blocking, it is not interrupted; who says so all the same is a filter. */
+enum { A_MOMENT = 32 };
+
 /* A socket on its way to `to`. *ret_rc: 0 made already, or -EINPROGRESS. */
 static int begin_connect(const mf_addr *to, const mf_addr *from, bool nodelay,
                          int *ret_rc)
@@ -87,9 +90,9 @@ static int begin_connect(const mf_addr *to, const mf_addr *from, bool nodelay,
     }
     if ((rc = mfi_socket_known(fd, FD_TCP)) < 0)
         return rc;
-    do
+    rc = mfi_os_connect(fd, &to->ss, to->len);
+    for (int i = 0; rc == -EINTR && i < A_MOMENT; i++)
         rc = mfi_os_connect(fd, &to->ss, to->len);
-    while (rc == -EINTR);
     if (rc < 0 && rc != -EINPROGRESS) {
         mf_close(fd);
         return rc;

@@ -74,8 +74,12 @@ static inline long mfi_raw6(long nr, long a, long b, long c, long d, long e,
 # error "no system call instruction for this CPU"
 #endif
 
+/* MFI_FAULTS: a test's library, whose calls a test may let fail. */
 #if MFI_SIM
 # define mfi_sys6 mfi_sim_syscall
+#elif defined(MFI_FAULTS)
+long mfi_fault_syscall(long nr, long a, long b, long c, long d, long e, long f);
+# define mfi_sys6 mfi_fault_syscall
 #else
 # define mfi_sys6 mfi_raw6
 #endif

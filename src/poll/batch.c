@@ -9,27 +9,29 @@ enum { WORTH_A_RING = 2 }; /* one alone: a system call of its own is cheaper */
 
 static void plain(struct batch_op *op)
 {
-    long n;
+    long n = op->write ? mfi_os_send(op->fd, op->buf, op->len,
+                                     MSG_DONTWAIT | MSG_NOSIGNAL)
+                       : mfi_os_recv(op->fd, op->buf, op->len, MSG_DONTWAIT);
 
-    do {
-        n = op->write ? mfi_os_send(op->fd, op->buf, op->len,
-                                    MSG_DONTWAIT | MSG_NOSIGNAL)
-                      : mfi_os_recv(op->fd, op->buf, op->len, MSG_DONTWAIT);
-    } while (n == -EINTR);
-    op->result = (int)n;
+    op->result = (int)n; /* of -EINTR its task makes the best */
 }
 
 /* Up to URING_ENTRIES from op on; returns the first that is left. */
 static struct batch_op *one_enter(struct uring *ring, struct batch_op *op)
 {
     struct batch_op *first = op;
-    uint32_t n = 0;
+    uint32_t n = 0, done;
+    int rc;
 
     for (; op != NULL && n < URING_ENTRIES; op = op->next, n++)
         mfi_uring_queue(ring, op);
-    if (mfi_uring_submit(ring, n) < 0)
-        for (; first != op; first = first->next)
-            plain(first); /* the ring is broken: it was told nothing */
+    rc = mfi_uring_submit(ring, n);
+    done = rc < 0 ? 0 : n - (uint32_t)rc;
+    for (; first != op; first = first->next)
+        if (done > 0)
+            done--;
+        else
+            plain(first); /* the ring would not take it */
     return op;
 }
 

@@ -178,10 +178,10 @@ static int set_nonblock(int fd, struct look *look)
     int flags = mfi_os_fcntl(fd, F_GETFL, 0);
 
     if (flags >= 0 && (flags & O_NONBLOCK) == 0) {
-        mfi_os_fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+        flags = mfi_os_fcntl(fd, F_SETFL, flags | O_NONBLOCK);
         look->bits |= FD_SET_NONBLOCK;
     }
-    return flags < 0 ? flags : 0;
+    return flags < 0 ? flags : 0; /* it would block a worker */
 }
 
 static int inspect_socket(int fd, struct look *look)
@@ -322,8 +322,10 @@ int mfi_fd_close_unknown(int fd)
     struct fdrec *rec;
     int rc = mfi_os_fcntl(fd, F_GETFD, 0);
 
-    if (rc < 0 || (rc = record(fd, &rec)) < 0)
+    if (rc < 0)
         return rc;
+    if (record(fd, &rec) < 0) /* no memory to know it: nor has anybody */
+        return mfi_os_close(fd);
     if (!make_busy(rec))
         return 1;
     rc = mfi_os_close(fd);

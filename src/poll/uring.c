@@ -102,8 +102,8 @@ static int try_it(struct uring *r)
     mfi_uring_queue(r, &ops[0]);
     mfi_uring_queue(r, &ops[1]);
     rc = mfi_uring_submit(r, 2);
-    if (rc == 0 &&
-        (ops[0].result != 1 || got[0] != 'x' || ops[1].result != -EAGAIN))
+    if (rc > 0 || (rc == 0 && (ops[0].result != 1 || got[0] != 'x' ||
+                               ops[1].result != -EAGAIN)))
         rc = -ENOTSUP;
     mfi_os_close(pair[0]);
     mfi_os_close(pair[1]);
@@ -182,9 +182,23 @@ static uint32_t reap(struct uring *r)
     return n;
 }
 
+/* The last n that were queued, the kernel does not know of. */
+static void take_back(struct uring *r, uint32_t n)
+{
+    r->tail -= n;
+    mfi_store_rel(r->sq_tail, r->tail);
+}
+
+/*
+ * What the kernel took, it has done or is about to: nothing of it waits. So
+ * where it takes no more, only the rest is taken back, and what it has told of
+ * is waited for: a buffer must not stay with it.
+ */
 int mfi_uring_submit(struct uring *r, uint32_t n)
 {
-    uint32_t told = 0, got = 0;
+    enum { TRIES = 16 };
+    uint32_t told = 0, got = 0, left = 0;
+    int failed = 0;
 
     mfi_store_rel(r->sq_tail, r->tail); /* the entries before it */
     do {
@@ -195,14 +209,20 @@ int mfi_uring_submit(struct uring *r, uint32_t n)
 
         if (rc > 0)
             told += (uint32_t)rc;
-        else if (rc < 0 && rc != -EINTR && rc != -EAGAIN) {
-            /* Half a batch would leave the kernel with our buffers. */
-            mfi_assert(told == 0);
-            r->tail -= n;
-            mfi_store_rel(r->sq_tail, r->tail);
-            return (int)rc;
-        }
         got += reap(r);
+        if (rc >= 0 || ((rc == -EINTR || rc == -EAGAIN) && ++failed < TRIES))
+            continue;
+        if (told < n) {
+            left = n - told;
+            take_back(r, left);
+            n = told;
+            failed = 0;
+            if (told == 0)
+                return (int)rc;
+        } else {
+            /* Half a batch would leave the kernel with our buffers. */
+            mfi_assert(got == n || ++failed < 1000000);
+        }
     } while (got < n);
-    return 0;
+    return (int)left;
 }

@@ -57,8 +57,9 @@ int mfi_uring_open(struct uring *r);
 void mfi_uring_queue(struct uring *r, struct batch_op *op);
 
 /*
- * Submit the n queued operations and store their results in the ops. 0; or the
- * error of a ring that took nothing, with no result stored.
+ * Submit the n queued operations and store their results in the ops. 0; > 0 so
+ * many of the last were not taken and have no result; or the error of a ring
+ * that took nothing at all.
  */
 int mfi_uring_submit(struct uring *r, uint32_t n);
 

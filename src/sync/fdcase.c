@@ -62,6 +62,9 @@ static bool known_idle(struct fdrec *rec, uint32_t seen, uint32_t flags)
            (mfi_load_rlx(&rec->bits) & FD_ADOPTED) == 0;
 }
 
+/* Interrupted so often, or met so many dead connections: others' turn first. */
+enum { A_MOMENT = 32 };
+
 int mfi_case_fd_attempt(mf_case *c, bool again)
 {
     uint32_t flags = fd_flags(c), seen;
@@ -75,9 +78,14 @@ int mfi_case_fd_attempt(mf_case *c, bool again)
         mfi_fd_put(rec, c->fd);
         return -EAGAIN;
     }
-    do
+    rc = mfi_case_words(c).attempt(c);
+    for (int i = 0; rc == -EINTR && i < A_MOMENT; i++)
         rc = mfi_case_words(c).attempt(c);
-    while (rc == -EINTR);
+    if (rc == -EINTR) { /* perhaps ready: not waited for, looked at again */
+        mfi_or_acqrel(&rec->ready, flags);
+        mfi_fd_put(rec, c->fd);
+        return -EAGAIN;
+    }
     if (rc == -EAGAIN && rec->kind == FD_FILE)
         rc = -EPERM; /* no edge ever comes from a file */
     if (rc == -EAGAIN && (seen & flags) != 0)

@@ -312,6 +312,7 @@ static int unlink_all(struct select *s)
 static int wait_round(struct select *s)
 {
     struct chan_after after;
+    bool again = false;
     int rc, k = 0, won;
 
     mfi_chan_after_init(&after);
@@ -342,10 +343,15 @@ static int wait_round(struct select *s)
         return k;
     } else {
         rc = 1;
+        again = true;
     }
     won = unlink_all(s);
     if (won >= 0)
         return won;
+    if (again) { /* should that not end, others and the clock have their say */
+        mfi_budget(s->a);
+        rc = s->at != MFI_FAR && s->at <= mf_now() ? -ETIMEDOUT : 1;
+    }
     return rc < 0 ? rc : -EAGAIN;
 }
 

@@ -184,7 +184,7 @@ MFI_TEST(what_epoll_refuses_is_eperm_or_rearmed)
     mfi_poller_done(&p);
 }
 
-enum { WATCHERS = 2, FIRSTS = 60000 / KIT_SLOW };
+enum { WATCHERS = 2, FIRSTS = 15000 / KIT_SLOW };
 
 /* One adopted fd after another, each first watched by all at once. */
 struct firsts {
