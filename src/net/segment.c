@@ -115,16 +115,16 @@ void mfi_segment_pretend(int can)
 
 int mf_udp_gro(int fd, int on)
 {
-    int value = on != 0, type = 0;
-    socklen_t len = sizeof type;
+    int value = on != 0, protocol = 0;
+    socklen_t len = sizeof protocol;
     int rc = mfi_os_setsockopt(fd, SOL_UDP, UDP_GRO, &value, sizeof value);
 
     if (rc == 0)
         return value;
     if (rc != -ENOPROTOOPT && rc != -EOPNOTSUPP)
         return rc;
-    rc = mfi_os_getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &type, &len);
+    rc = mfi_os_getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len);
     if (rc < 0)
         return rc;
-    return type == IPPROTO_UDP ? 0 : -EOPNOTSUPP; /* a kernel without it */
+    return protocol == IPPROTO_UDP ? 0 : -EOPNOTSUPP; /* a kernel without it */
 }
