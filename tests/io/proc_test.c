@@ -498,6 +498,61 @@ MFI_TEST(a_child_that_others_have_reaped_is_known_to_have_ended)
     in_both(stolen, NULL);
 }
 
+/* ---- all of it at once -------------------------------------------------- */
+
+struct race {
+    mf_proc *p;
+    _Atomic int told, killed;
+};
+
+static int waits_in_bits(void *arg)
+{
+    struct race *r = arg;
+    mf_exit_status st = {0};
+    int rc;
+
+    while ((rc = mf_proc_wait(r->p, &st, mf_after(MF_USEC(200)))) < 0)
+        EXPECT_EQ(rc, -ETIMEDOUT);
+    EXPECT_EQ(st.signal, SIGKILL);
+    mfi_add_acqrel(&r->told, 1);
+    return 0;
+}
+
+static int kills_when_it_can(void *arg)
+{
+    struct race *r = arg;
+    int rc = mf_proc_kill(r->p, SIGKILL);
+
+    EXPECT(rc == 0 || rc == -ESRCH);
+    mfi_add_acqrel(&r->killed, rc == 0);
+    return 0;
+}
+
+static int races(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 60 / KIT_SLOW; i++) {
+        struct race r = {.p = start_with(ARGV("sleep", "1000"), NULL)};
+        MF_SCOPE(s);
+
+        for (int k = 0; k < 4; k++)
+            EXPECT_EQ(mf_go(&s, waits_in_bits, &r), 0);
+        for (int k = 0; k < 3; k++)
+            EXPECT_EQ(mf_go(&s, kills_when_it_can, &r), 0);
+        EXPECT_EQ(mf_scope_close(&s), 0);
+        EXPECT_EQ(mfi_load_acq(&r.told), 4);
+        EXPECT_GE(mfi_load_acq(&r.killed), 1);
+        EXPECT_EQ(mf_proc_close(r.p), 0);
+    }
+    no_child_left();
+    return 0;
+}
+
+MFI_TEST(waits_and_kills_at_once_agree)
+{
+    in_both(races, NULL);
+}
+
 /* ---- without a runtime -------------------------------------------------- */
 
 MFI_TEST(a_thread_needs_no_runtime)
