@@ -96,6 +96,8 @@ static int try_it(struct uring *r)
                        pair);
     if (rc < 0)
         return rc;
+    pair[0] = mfi_os_high(pair[0]);
+    pair[1] = mfi_os_high(pair[1]);
     mfi_os_send(pair[0], &byte, 1, MSG_NOSIGNAL);
     ops[0].fd = pair[1];
     ops[1].fd = pair[0];

@@ -308,7 +308,7 @@ says_back() { # program
     exec 6> "$work/p03.in" 7< "$work/p03.out"
     for word in one "" "three four"; do
         printf '%s\n' "$word" >&6
-        while read -r -t 30 line <&7 && [[ $line == tick* ]]; do
+        while IFS= read -r -t 30 line <&7 && [[ $line == tick* ]]; do
             ticks=$((ticks + 1))
         done
         [ "$line" = "you said: $word" ] || { echo "said \"$line\""; break; }
