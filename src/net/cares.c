@@ -226,11 +226,14 @@ static void ask(struct driver *d, struct lookup *l)
 static int gather(struct driver *d, mf_case *cases)
 {
     ares_socket_t fds[ARES_GETSOCK_MAXNUM];
-    int bits = ares_getsock(d->channel, fds, ARES_GETSOCK_MAXNUM), n = 0;
+    unsigned bits =
+        (unsigned)ares_getsock(d->channel, fds, ARES_GETSOCK_MAXNUM);
+    int n = 0;
 
     for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-        short events = (short)((ARES_GETSOCK_READABLE(bits, i) ? POLLIN : 0) |
-                               (ARES_GETSOCK_WRITABLE(bits, i) ? POLLOUT : 0));
+        /* As ARES_GETSOCK_READABLE and _WRITABLE, but they shift ints. */
+        short events = (short)((bits >> i & 1 ? POLLIN : 0) |
+                               (bits >> (i + 16) & 1 ? POLLOUT : 0));
 
         if (events != 0)
             cases[n++] = mf_on_fd(fds[i], events);
