@@ -137,7 +137,7 @@ KIT void net_up(struct net *n)
     MFI_SIM_SKIP("a kernel's network");
     if (system("nft --version > /dev/null 2>&1 && nsenter --version"
                " > /dev/null && command -v ip > /dev/null") != 0)
-        MFI_SKIP("nft, ip or nsenter is missing (scripts/deps --ci)");
+        MFI_SKIP("nft, ip or nsenter is missing (scripts/deps)");
     n->ns[NET_R] = net_unshare();
     net_write_file("/proc/sys/net/ipv4/ip_forward", "1");
     n->ns[NET_B] = net_unshare();
