@@ -33,7 +33,7 @@ struct pace {
 };
 
 /* way: a number no other way of this run has. */
-void pace_init(struct pace *p, const struct badnet *net, uint64_t way);
+void pace_init(struct pace *p, const struct badnet *of_net, uint64_t way);
 
 /* A number below n (1 or more). Marsaglia 2003, "Xorshift RNGs". */
 uint64_t pace_dice(struct pace *p, uint64_t n);

@@ -78,9 +78,9 @@ static const struct command_spec command = {
 
 static struct badnet net;
 
-void pace_init(struct pace *p, const struct badnet *of, uint64_t way)
+void pace_init(struct pace *p, const struct badnet *of_net, uint64_t way)
 {
-    *p = (struct pace){.net = of, .dice = (uint64_t)of->seed};
+    *p = (struct pace){.net = of_net, .dice = (uint64_t)of_net->seed};
     p->dice = (p->dice + way + 1) * UINT64_C(0x9e3779b97f4a7c15) | 1;
     for (int i = 0; i < 8; i++)
         pace_dice(p, 1);
