@@ -49,6 +49,7 @@ static int print(int fd, mf_deadline deadline, const char *text, int len)
 }
 
 /* It did not fit: so long is it. */
+MF_PRINTF(4, 0)
 static int print_long(int fd, mf_deadline deadline, int len, const char *fmt,
                       va_list ap)
 {
