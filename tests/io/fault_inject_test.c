@@ -422,7 +422,7 @@ static int far_fd(void *arg)
     EXPECT_EQ(mf_adopt(fd), -ENOMEM);
     EXPECT_EQ(mf_write(fd, "x", 1, MF_NOW), -ENOMEM);
     EXPECT_EQ(mf_close(fd), 0);
-    EXPECT_EQ(disarm(), 3);
+    EXPECT_GE(disarm(), 3); /* a worker that starts maps too */
     EXPECT_EQ(syscall(SYS_fcntl, fd, F_GETFD), -1);
     EXPECT_EQ(mf_close(fd), -EBADF);
     (void)arg;
