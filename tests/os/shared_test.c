@@ -234,6 +234,8 @@ static int job(int how)
 
 MFI_TEST(a_background_job_stops_at_its_terminal)
 {
+    if (mfi_test_under_valgrind())
+        MFI_SKIP("valgrind takes such signals itself");
     EXPECT_EQ(job(0), 50);
 }
 
