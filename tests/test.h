@@ -56,6 +56,10 @@ struct mfi_test {
     struct mfi_test *next;
 };
 
+#ifndef MFI_TEST_EMULATED
+# define MFI_TEST_EMULATED 0 /* 1: another CPU's programs, run by qemu */
+#endif
+
 /* A test; MFI_TEST_T gives it another timeout, in seconds. */
 #define MFI_TEST(name) MFI_TEST_T(name, MFI_TEST_SECONDS)
 #define MFI_TEST_T(name_, seconds_)                                   \

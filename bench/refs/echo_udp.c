@@ -106,7 +106,7 @@ static void *serve(void *arg)
 int main(int argc, char **argv)
 {
     struct ref_options o = ref_options_read(argc, argv);
-    int fds[REF_THREADS_MAX];
+    int fds[REF_THREADS_MAX] = {0};
     uint16_t port = o.port;
     pthread_t thread;
 

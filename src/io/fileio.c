@@ -100,17 +100,12 @@ static long run_read(struct rw_job *r)
 static long run_rw(struct job *job)
 {
     struct rw_job *r = mfi_container_of(job, struct rw_job, job);
-    long n;
 
-    do {
-        if (!r->write)
-            n = run_read(r);
-        else if (r->own)
-            n = mfi_os_write(r->fd, r->data, r->len);
-        else
-            n = mfi_sys4(SYS_pwrite64, r->fd, r->data, r->len, r->offset);
-    } while (n == -EINTR);
-    return n;
+    if (!r->write)
+        return run_read(r);
+    if (r->own)
+        return mfi_os_write(r->fd, r->data, r->len);
+    return mfi_sys4(SYS_pwrite64, r->fd, r->data, r->len, r->offset);
 }
 
 static void let_go(struct job *job)
@@ -239,6 +234,16 @@ static bool must_wait(long n)
     return n == -EAGAIN || n == -EOPNOTSUPP || n == -ENOSYS;
 }
 
+/* Before the next try or piece others have their turn. 0, or why to leave. */
+static int breathe(struct op *op)
+{
+    if (op->agent->parker.kind == AGENT_TASK)
+        mfi_budget_spent(mfi_running_of(op->agent));
+    if (mfi_cancel_due(op->agent))
+        return -ECANCELED;
+    return op->at != MFI_FAR && op->at <= mf_now() ? -ETIMEDOUT : 0;
+}
+
 static long one_piece(struct op *op, const struct fileio *io,
                       const struct cursor *c, int64_t offset)
 {
@@ -247,24 +252,18 @@ static long one_piece(struct op *op, const struct fileio *io,
     long got;
     int n;
 
-    do {
+    for (;;) {
         n = next_piece(c, FILEIO_NOW, vecs, &len);
         got = now(op, io, vecs, n, offset);
         if (must_wait(got)) {
             n = next_piece(c, FILEIO_LATER, vecs, &len);
             got = later(op, io, got, vecs, n, len, offset);
         }
-    } while (got == -EINTR);
-    return got;
-}
-
-/* Between two pieces: others have their turn. True: it is time to leave. */
-static bool breathe(struct op *op)
-{
-    if (op->agent->parker.kind == AGENT_TASK)
-        mfi_budget_spent(mfi_running_of(op->agent));
-    return mfi_cancel_due(op->agent) ||
-           (op->at != MFI_FAR && op->at <= mf_now());
+        if (got != -EINTR)
+            return got;
+        if ((n = breathe(op)) < 0)
+            return n;
+    }
 }
 
 long mfi_fileio(struct op *op, const struct fileio *io)
@@ -282,7 +281,7 @@ long mfi_fileio(struct op *op, const struct fileio *io)
         if (got <= 0)
             break;
         advance(&c, (size_t)got);
-        if (c.left == 0 || breathe(op))
+        if (c.left == 0 || breathe(op) < 0)
             return (long)(io->len - c.left);
     }
     /* Read or written is what was; but a notice, once told, is told. */

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "os/syscall.h"
@@ -74,6 +75,16 @@ int mfi_thread_pin_cpu(int cpu)
     CPU_ZERO(&set);
     CPU_SET((size_t)cpu, &set);
     return (int)mfi_sys3(SYS_sched_setaffinity, 0, sizeof set, &set);
+}
+
+int mfi_thread_unpin(void)
+{
+    cpu_set_t set;
+    long rc = mfi_sys3(SYS_sched_getaffinity, getpid(), sizeof set, &set);
+
+    if (rc > 0)
+        rc = mfi_sys3(SYS_sched_setaffinity, 0, MFI_L(rc), &set);
+    return (int)rc;
 }
 
 int mfi_thread_id(void)

@@ -25,6 +25,9 @@ void mfi_thread_join(struct os_thread *t);
 /* Keep the calling thread on one CPU. 0 or -errno. */
 int mfi_thread_pin_cpu(int cpu);
 
+/* The caller may run where the process's first thread may. 0, or < 0. */
+int mfi_thread_unpin(void);
+
 /* The kernel's id of the calling thread. */
 int mfi_thread_id(void);
 

@@ -92,7 +92,8 @@ static void thread_main(void *arg)
 {
     struct wake_list woken;
 
-    (void)arg;
+    if (arg != NULL) /* started on a pinned worker, and so pinned with it */
+        (void)mfi_thread_unpin();
     mfi_spin_lock(&pool.lock);
     for (;;) {
         struct job *j = pool.head;
@@ -126,6 +127,8 @@ static void thread_main(void *arg)
 /* Under the lock. 0, or why there is no thread that could take the job. */
 static int more_threads_locked(void)
 {
+    struct worker *w = mfi_worker();
+    void *pinned = w != NULL && w->cpu >= 0 ? w : NULL;
     int rc;
 
     /* Idle threads on their way to queued jobs still count as idle. */
@@ -133,7 +136,7 @@ static int more_threads_locked(void)
         pool.nr_threads == mfi_sched.offload_max)
         return 0;
     rc = mfi_thread_start(&pool.threads[pool.nr_threads], "mf-offload",
-                          thread_main, NULL, 0);
+                          thread_main, pinned, 0);
     if (rc == 0)
         pool.nr_threads++;
     return pool.nr_threads > 0 ? 0 : rc;

@@ -19,6 +19,7 @@ programs=(
     p01_echo.c
     p02_client.c
     p03_stdio.c
+    p04_udp.c
     p05_go.c
     p05_spawn.c
     p06_select.c
@@ -34,7 +35,9 @@ programs=(
 # shellcheck source=tests/api/programs.sh
 . "$here/programs.sh"
 
+# A child that is killed before it is the program it will be comes here too.
 clean_up() {
+    [ "$BASHPID" -eq $$ ] || return
     end_servers
     rm -rf "$work"
 }
@@ -63,16 +66,20 @@ check() { # what command...
 }
 
 compile_all() { # folder C-standard libraries...
-    local source name folder=$1 standard=$2 ok=0
+    local source name pid folder=$1 standard=$2 ok=0 pids=()
     shift 2
     mkdir -p "$folder"
     for source in "${programs[@]}"; do
         name=$folder/${source%.*}
         source=$here/programs/$source
         case $source in
-        *.c) cc -std="$standard" -Wall -o "$name" "$source" "$@" ;;
-        *.cc) c++ -std=c++17 -Wall -o "$name" "$source" "$@" ;;
-        esac || ok=1
+        *.c) cc -std="$standard" -Wall -o "$name" "$source" "$@" & ;;
+        *.cc) c++ -std=c++17 -Wall -o "$name" "$source" "$@" & ;;
+        esac
+        pids+=("$!")
+    done
+    for pid in "${pids[@]}"; do
+        wait "$pid" || ok=1
     done
     return "$ok"
 }
@@ -99,7 +106,7 @@ with_find_package() {
     local list
     list=$(printf ";%s" "${programs[@]/#/$here/programs/}")
     cmake -S "$here/consumer" -B "$work/find" -DPROGRAMS="${list:1}" \
-        -DCMAKE_PREFIX_PATH="$prefix" && cmake --build "$work/find"
+        -DCMAKE_PREFIX_PATH="$prefix" && cmake --build "$work/find" -j "$(nproc)"
 }
 
 run_all() { # title folder suffix

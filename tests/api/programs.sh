@@ -212,6 +212,8 @@ counts_both() { # program
 # SIGTERM is bit 14 of what the process catches.
 catches_term() { # pid
     local mask
+    [ "$(readlink "/proc/$1/exe")" != "$(readlink "/proc/$$/exe")" ] ||
+        return 1 # still the shell that will be it
     mask=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status" 2> /dev/null)
     [ -n "$mask" ] && ((16#$mask >> 14 & 1))
 }

@@ -52,9 +52,12 @@ extract() {
 }
 
 compile() {
+    local libs # what the archive needs beside itself
+    libs=$(PKG_CONFIG_PATH=$build pkg-config --static --libs-only-l mayfly)
+    # shellcheck disable=SC2086
     cc -std=gnu11 -O2 -Wall -Wextra -Werror -fexceptions -I"$root/include" \
         -o "$work/server" "$work/server.c" "$build/src/libmayfly.a" \
-        -lpthread -lgcc_s
+        ${libs/-lmayfly/}
 }
 
 # Our server, not a stranger's: it must still run once the port answers.

@@ -15,10 +15,6 @@
 
 #include "test.h"
 
-#ifndef MFI_TEST_EMULATED
-# define MFI_TEST_EMULATED 0 /* 1: another CPU's programs, run by qemu */
-#endif
-
 enum { ROUNDS = 50 };
 
 static int pidfd, pid;

@@ -52,11 +52,13 @@ MFI_TEST(only_so_many_are_kept)
 
 MFI_TEST(without_fds_there_is_none)
 {
-    struct rlimit limit;
+    struct rlimit limit, none;
     int ends[2];
 
     EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    limit.rlim_cur = 4;
-    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 4;
+    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
     EXPECT_EQ(mfi_pipe_get(ends), -EMFILE);
+    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0); /* who looks for leaks */
 }

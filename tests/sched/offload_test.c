@@ -4,7 +4,9 @@
 
 #include <mayfly/block.h>
 
+#include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -281,4 +283,32 @@ static int many_jobs(void *arg)
 MFI_TEST(ten_thousand_jobs_of_tasks_and_threads)
 {
     EXPECT_EQ(run_on(2, many_jobs, NULL), 0);
+}
+
+/* ---- pinned workers ----------------------------------------------------- */
+
+static int counts_cpus(void *arg)
+{
+    cpu_set_t set;
+
+    (void)arg;
+    return sched_getaffinity(0, sizeof set, &set) < 0 ? -errno
+                                                      : CPU_COUNT(&set);
+}
+
+static int blocks_on_all_cpus(void *arg)
+{
+    EXPECT_EQ(counts_cpus(NULL), 1);
+    EXPECT_EQ(mf_block(counts_cpus, NULL, 0, NULL, MF_NEVER), *(int *)arg);
+    return 0;
+}
+
+MFI_TEST(a_pinned_worker_has_threads_that_are_not)
+{
+    int all = counts_cpus(NULL);
+
+    EXPECT_GE(all, 1);
+    EXPECT_EQ(mf_run(blocks_on_all_cpus, &all,
+                     MF_OPTIONS(.workers = 2, .pin_workers = 1)),
+              0);
 }

@@ -152,20 +152,34 @@ static int nothing(void *arg)
     return 0;
 }
 
-static int yields_once(void *arg)
+struct leaver {
+    struct board *b;
+    int way;
+    int fd;
+    _Atomic bool told; /* its poll has returned */
+};
+
+/* So that the close of its scope has to wait, whoever runs it. */
+static int ends_once_told(void *arg)
 {
-    (void)arg;
-    return mf_yield();
+    struct leaver *l = arg;
+    mf_deadline end = late();
+
+    while (!mfi_load_acq(&l->told)) {
+        EXPECT_LT(mf_now(), mfi_time_of(end));
+        EXPECT_EQ(mf_sleep(MF_USEC(50)), 0);
+    }
+    return 0;
 }
 
-static void suspends_by(struct board *b, int way, int fd)
+static void suspends_by(struct leaver *l)
 {
     MF_SCOPE(s);
     char byte;
 
-    switch (way) {
+    switch (l->way) {
     case PARKS:
-        EXPECT_EQ(mf_event_wait(&b->go, late()), 0);
+        EXPECT_EQ(mf_event_wait(&l->b->go, late()), 0);
         break;
     case YIELDS:
         EXPECT_EQ(mf_yield(), 0);
@@ -176,21 +190,14 @@ static void suspends_by(struct board *b, int way, int fd)
                   0);
         break;
     case CLOSES_A_SCOPE:
-        EXPECT_EQ(mf_go(&s, yields_once, NULL), 0);
+        EXPECT_EQ(mf_go(&s, ends_once_told, l), 0);
         EXPECT_EQ(mf_scope_close(&s), 0);
         break;
     case READS:
-        EXPECT_EQ(mf_read(fd, &byte, 1, late()), 1);
+        EXPECT_EQ(mf_read(l->fd, &byte, 1, late()), 1);
         break;
     }
 }
-
-struct leaver {
-    struct board *b;
-    int way;
-    int fd;
-    _Atomic bool told; /* its poll has returned */
-};
 
 /* Let others run without a call that suspends: as if the budget were spent. */
 static void await_told(struct leaver *l)
@@ -210,7 +217,7 @@ static int leaves(mf_arm *self, void *arg)
     EXPECT_EQ(mf_arm_send(self, l->way), 0);
     EXPECT_EQ(l->b->inside++, 0);
     l->b->inside--;
-    suspends_by(l->b, l->way, l->fd);
+    suspends_by(l);
     await_told(l); /* nothing else has ended the bottom half */
     EXPECT_EQ(mf_event_wait(&l->b->go, late()), 0);
     return l->way;
