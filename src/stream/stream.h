@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* stream.h - what a stream is made of, and writing in one piece. */
-#ifndef MFI_IO_STREAM_H
-#define MFI_IO_STREAM_H
+#ifndef MFI_STREAM_STREAM_H
+#define MFI_STREAM_STREAM_H
 
 #include <stdbool.h>
 

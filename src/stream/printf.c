@@ -18,7 +18,7 @@
 #include <stdlib.h>
 
 #include "io/rw.h"
-#include "io/stream.h"
+#include "stream/stream.h"
 #include "io/turn.h"
 #include "os/text.h"
 

@@ -19,7 +19,7 @@
  * A terminal's end (Ctrl-D) is not for ever: the next read asks again. If it
  * came behind a line without newline the call after that line says 0, once.
  */
-#include "io/stream.h"
+#include "stream/stream.h"
 
 #include <stdlib.h>
 #include <string.h>

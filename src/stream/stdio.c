@@ -5,7 +5,7 @@
  * Only reading standard input needs any, and says -ENOMEM itself. It is given
  * back when the process ends, unless somebody still reads then.
  */
-#include "io/stream.h"
+#include "stream/stream.h"
 
 static mf_stream standard[3] = {
     {.fd = 0, .standard = true, .limit = STREAM_LIMIT},
