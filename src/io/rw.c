@@ -161,9 +161,8 @@ int mfi_write_piece(int fd, const void *buf, size_t len, mf_deadline deadline)
     while (done < len) {
         rw.buf = (char *)(uintptr_t)buf + done;
         rw.len = len - done < MFI_IO_MAX ? len - done : MFI_IO_MAX;
-        rc = op.rec->kind == FD_FILE
-                 ? file_call(&op, &rw)
-                 : mfi_op_again(&op, once(&op, &rw), false);
+        rc = op.rec->kind == FD_FILE ? file_call(&op, &rw)
+                                     : mfi_op_again(&op, once(&op, &rw), false);
         if (rc < 0 && rc != MFI_OP_AGAIN)
             return mfi_op_end(&op, rc);
         done += rc > 0 ? (size_t)rc : 0;

@@ -3,7 +3,8 @@
  * stdio.c - the standard streams: static, so they are there without memory.
  *
  * Only reading standard input needs any, and says -ENOMEM itself. It is given
- * back when the process ends, unless somebody still reads then.
+ * back when the process ends, unless somebody still reads then; what is held
+ * back then goes out, as C's own streams do it, unless somebody still writes.
  */
 #include "stream/stream.h"
 

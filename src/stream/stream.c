@@ -1,241 +1,251 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stream.c - a buffer before an fd, and lines in it.
+ * stream.c - the life of a stream, and what is asked of both its halves.
  *
- *     buf   | handed out | line\n line\n beginn |  | 0
- *                        head   looked        end   cap
+ * A stream is over an fd, which is called directly, or over what somebody made:
+ * a table of functions and a self. The rest (a buffer, lines, holding back,
+ * turns) is the same for all, so what is made has only to read and to write.
  *
- * A line is handed out where it stands, its end replaced by a NUL; it is the
- * caller's until somebody reads again, as only reading moves bytes. What a read
- * of the fd brought stays in the buffer whatever becomes of the call, so a
- * deadline or a cancel loses nothing. The buffer is made by the first read that
- * needs it, and holds a line of the limit and one byte more: so it is seen that
- * a line is too long, and that the input ends with one that is not.
- *
- * Readers take turns (turn.h): one is in the buffer or in the fd's queue, the
- * others wait for it and not for the fd, so no two can hold parts of one line.
- * Writing touches the fd alone and asks for the fd's turn at pieces (printf.c).
- *
- * A terminal's end (Ctrl-D) is not for ever: the next read asks again. If it
- * came behind a line without newline the call after that line says 0, once.
+ * A close that could not flush ends what is below as an abort does: a peer must
+ * not take what is cut off for all there was. An fd is just closed.
  */
-#include "stream/stream.h"
-
 #include <stdlib.h>
-#include <string.h>
+
+#include <mayfly/scope.h>
 
 #include "io/turn.h"
+#include "os/event.h"
+#include "stream/stream.h"
+
+static mf_stream *make(const mf_stream_ops *ops, void *self, int fd)
+{
+    /* tidy: allow malloc, because a stream lives as long as its user wants */
+    mf_stream *s = calloc(1, sizeof *s);
+
+    if (s != NULL) {
+        s->ops = ops;
+        s->self = self;
+        s->fd = fd;
+        mfi_store_rlx(&s->limit, (size_t)STREAM_LIMIT);
+    }
+    return s;
+}
 
 int mf_stream_fd(int fd, mf_stream **ret_stream)
 {
     mf_stream *s = NULL;
     int rc = ret_stream == NULL ? -EINVAL : mf_adopt(fd);
 
-    /* tidy: allow malloc, because a stream lives as long as its user wants */
-    if (rc == 0 && (s = malloc(sizeof *s)) == NULL)
+    if (rc == 0 && (s = make(NULL, NULL, fd)) == NULL)
         rc = -ENOMEM;
     if (rc < 0) {
         mf_close(fd);
         return rc;
     }
-    *s = (mf_stream){.fd = fd, .limit = STREAM_LIMIT};
     *ret_stream = s;
     return 0;
 }
 
-int mf_stream_close(mf_stream *s, mf_deadline deadline)
+int mf_stream_make(const mf_stream_ops *ops, void *self, mf_stream **ret_stream)
+{
+    mf_stream *s;
+
+    if (ops == NULL || ops->size < sizeof *ops || ops->read == NULL ||
+        ops->close == NULL || ret_stream == NULL)
+        return -EINVAL;
+    if ((s = make(ops, self, -1)) == NULL)
+        return -ENOMEM;
+    *ret_stream = s;
+    return 0;
+}
+
+void *mf_stream_self(mf_stream *s, const mf_stream_ops *ops)
+{
+    return s != NULL && ops != NULL && s->ops == ops ? s->self : NULL;
+}
+
+int mf_stream_get_fd(mf_stream *s)
+{
+    if (s == NULL)
+        return -EINVAL;
+    if (s->ops == NULL)
+        return s->fd;
+    return s->ops->fd != NULL ? s->ops->fd(s->self) : -ENOTSUP;
+}
+
+/* ---- memory -------------------------------------------------------------- */
+
+static void free_read(mf_stream *s)
+{
+    free(s->buf); /* tidy: allow malloc, because read.c made it */
+    s->buf = NULL;
+    s->cap = s->looked = 0;
+    mfi_store_rlx(&s->head, (size_t)0);
+    mfi_store_rlx(&s->end, (size_t)0);
+}
+
+static void free_held(mf_stream *s)
+{
+    free(s->held); /* tidy: allow malloc, because write.c made it */
+    s->held = NULL;
+    s->out = s->in = 0;
+}
+
+static void free_all(mf_stream *s)
+{
+    free_read(s);
+    free_held(s);
+    free(s); /* tidy: allow malloc, because it was made here */
+}
+
+int mf_stream_trim(mf_stream *s)
+{
+    int rc = -EBUSY;
+
+    if (s == NULL)
+        return -EINVAL;
+    if (mfi_gate_try(&s->reading)) {
+        if (mfi_stream_have(s) == 0) {
+            free_read(s);
+            rc = 0;
+        }
+        mfi_gate_pass(&s->reading);
+    }
+    if (!mfi_gate_try(&s->writing))
+        return -EBUSY;
+    if (s->in == s->out)
+        free_held(s);
+    else
+        rc = -EBUSY;
+    mfi_gate_pass(&s->writing);
+    return rc;
+}
+
+/* Nobody reads or writes from now on: the gates are not passed on. */
+void mfi_stream_forget(mf_stream *s)
+{
+    if (mfi_gate_try(&s->reading))
+        free_read(s);
+    if (mfi_gate_try(&s->writing)) {
+        if (s->in != s->out)
+            (void)mfi_stream_push(s, NULL, 0, mf_after(MF_SEC(1)));
+        free_held(s);
+    }
+}
+
+/* ---- both halves --------------------------------------------------------- */
+
+/* The kernel's word for a file: it never waits. */
+static int below_wait(mf_stream *s, short events, mf_deadline deadline)
 {
     int rc;
 
-    (void)deadline; /* nothing is left to be written */
+    if (s->ops != NULL)
+        return s->ops->wait != NULL ? s->ops->wait(s->self, events, deadline)
+                                    : -ENOTSUP;
+    rc = mf_wait_fd(s->fd, events, deadline);
+    return rc == -EPERM ? events : rc;
+}
+
+int mf_stream_wait(mf_stream *s, short poll_events, mf_deadline deadline)
+{
+    MFI_IN_HALF reader = {0};
+    MFI_IN_HALF writer = {0};
+    short now = 0;
+    int rc = 0;
+
+    if (s == NULL || (poll_events & (POLLIN | POLLOUT)) == 0 ||
+        (poll_events & ~(POLLIN | POLLOUT)) != 0)
+        return -EINVAL;
+    if ((poll_events & POLLIN) != 0) {
+        rc = mfi_reader_enter(&reader, s, deadline);
+        if (rc == 0 && (mfi_stream_have(s) > 0 || s->ended))
+            now |= POLLIN;
+    }
+    if (rc == 0 && (poll_events & POLLOUT) != 0) {
+        rc = mfi_writer_enter(&writer, s, deadline);
+        if (rc == 0 && s->hold > s->in - s->out)
+            now |= POLLOUT;
+    }
+    if (rc < 0)
+        return rc;
+    return now != 0 ? now : below_wait(s, poll_events, deadline);
+}
+
+int mf_stream_shutdown(mf_stream *s, mf_deadline deadline)
+{
+    MFI_IN_HALF half = {0};
+    int rc;
+
+    if (s == NULL)
+        return -EINVAL;
+    if ((rc = mfi_writer_enter(&half, s, deadline)) < 0 ||
+        (rc = mfi_stream_push(s, NULL, 0, deadline)) < 0)
+        return rc;
+    if (s->ops != NULL)
+        return s->ops->shutdown != NULL ? s->ops->shutdown(s->self, deadline)
+                                        : -ENOTSUP;
+    rc = mfi_os_shutdown(s->fd, SHUT_WR);
+    return rc == -ENOTSOCK ? -ENOTSUP : rc;
+}
+
+/* ---- the end ------------------------------------------------------------- */
+
+static int close_below(mf_stream *s, bool orderly, mf_deadline deadline)
+{
+    const struct linger reset = {.l_onoff = 1};
+
+    if (s->ops != NULL)
+        return s->ops->close(s->self, orderly, deadline);
+    if (!orderly)
+        (void)mfi_os_setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset,
+                                sizeof reset);
+    return mf_close(s->fd);
+}
+
+int mf_stream_close(mf_stream *s, mf_deadline deadline)
+{
+    int rc = 0, closed = 0;
+
     if (s == NULL)
         return 0;
     if (s->standard)
         return -EINVAL;
-    rc = mf_close(s->fd);
-    free(s->buf); /* tidy: allow malloc, because it was made here */
-    free(s);      /* tidy: allow malloc, because it was made here */
-    return rc;
+    if (s->ops == NULL && s->in == s->out) {
+        rc = mf_close(s->fd);
+        free_all(s);
+        return rc;
+    }
+    MF_SHIELD(MF_NEVER)
+    {
+        if (s->in != s->out)
+            rc = mf_stream_flush(s, deadline);
+        closed = close_below(s, rc == 0 || s->ops == NULL, deadline);
+    }
+    free_all(s);
+    return rc < 0 ? rc : closed;
 }
 
-void mfi_stream_forget(mf_stream *s)
+void mf_stream_abort(mf_stream *s)
 {
-    static struct turn last[3]; /* never passed on: nobody reads from now on */
-
-    if (mfi_turn_try(&last[s->fd], mfi_turn_at(s)) < 0)
+    if (s == NULL || s->standard)
         return;
-    free(s->buf); /* tidy: allow malloc, because it was made here */
-    s->buf = NULL;
-    s->cap = s->head = s->end = 0;
+    MF_SHIELD(MF_NEVER)
+    (void)close_below(s, false, MF_NOW);
+    free_all(s);
 }
 
-int mf_stream_limit(mf_stream *s, size_t max_line)
+int mf_stream_detach(mf_stream *s)
 {
-    if (s == NULL || max_line == 0 || max_line > INT32_MAX - 1)
+    int fd;
+
+    if (s == NULL)
         return -EINVAL;
-    mfi_store_rel(&s->limit, max_line);
-    return 0;
-}
-
-/* ---- reading ------------------------------------------------------------- */
-
-static int begin(mf_stream *s, struct turn *turn, struct agent **ret_agent,
-                 mf_deadline deadline)
-{
-    struct agent *a = mfi_agent();
-
-    if (a == NULL)
-        return -ENOMEM;
-    *ret_agent = a;
-    return mfi_turn_take(turn, mfi_turn_at(s), a, mfi_time_of(deadline),
-                         "its turn to read a stream");
-}
-
-static int resize(mf_stream *s, size_t cap)
-{
-    /* tidy: allow malloc, because a line has any length */
-    char *buf = realloc(s->buf, cap);
-
-    if (buf == NULL)
-        return -ENOMEM;
-    s->buf = buf;
-    s->cap = cap;
-    return 0;
-}
-
-/* Room for a byte or more behind end, and for a NUL behind that. */
-static int make_room(mf_stream *s, size_t limit)
-{
-    size_t have = s->end - s->head, cap;
-
-    if (have == 0)
-        s->head = s->end = 0;
-    if (s->cap - s->end > 1) /* not with cap 0 */
-        return 0;
-    if (s->head != 0 && have <= s->cap / 2) {
-        memmove(s->buf, s->buf + s->head, have);
-        s->head = 0;
-        s->end = have;
-        return 0;
-    }
-    cap = s->cap == 0 ? STREAM_BUF : s->cap * 2;
-    if (cap > s->head + limit + 2)
-        cap = s->head + limit + 2;
-    return cap > s->end + 1 ? resize(s, cap) : -EMSGSIZE;
-}
-
-/* One read of the fd: > 0 more is there, 0 the end. */
-static int fill(mf_stream *s, size_t limit, mf_deadline deadline)
-{
-    int n = s->cap > s->end + 1 ? 0 : make_room(s, limit);
-
-    if (n < 0)
-        return n;
-    n = mf_read(s->fd, s->buf + s->end, s->cap - s->end - 1, deadline);
-    if (n > 0)
-        s->end += (size_t)n;
-    return n;
-}
-
-/* Hand out len bytes, behind which `end` bytes are dropped. */
-static int cut(mf_stream *s, size_t len, size_t end, char **ret_line)
-{
-    char *line = s->buf + s->head;
-
-    s->head += len + end;
-    s->looked = 0;
-    if (end == 1 && len > 0 && line[len - 1] == '\r')
-        len--;
-    line[len] = '\0';
-    *ret_line = line;
-    return (int)len + 1;
-}
-
-static int next_line(mf_stream *s, char **ret_line, mf_deadline deadline)
-{
-    size_t limit = mfi_load_acq(&s->limit);
-
-    for (;;) {
-        size_t have = s->end - s->head;
-        const char *nl = NULL;
-        int n;
-
-        if (have > s->looked)
-            nl = memchr(s->buf + s->head + s->looked, '\n', have - s->looked);
-        if (nl != NULL && (size_t)(nl - s->buf) - s->head < limit)
-            return cut(s, (size_t)(nl - s->buf) - s->head, 1, ret_line);
-        if (nl != NULL || have > limit)
-            return -EMSGSIZE;
-        s->looked = have;
-        n = s->ended ? 0 : fill(s, limit, deadline);
-        if (n < 0)
-            return n;
-        if (n == 0) {
-            s->ended = have > 0;
-            return have > 0 ? cut(s, have, 0, ret_line) : 0;
-        }
-    }
-}
-
-int mf_stream_line(mf_stream *s, char **ret_line, mf_deadline deadline)
-{
-    struct agent *a;
-    struct turn turn;
-    int rc;
-
-    if (s == NULL || ret_line == NULL)
-        return -EINVAL;
-    if ((rc = begin(s, &turn, &a, deadline)) < 0)
-        return rc;
-    rc = next_line(s, ret_line, deadline);
-    mfi_turn_pass(&turn);
-    mfi_budget(a);
-    return rc;
-}
-
-/* What is buffered, or told of the end already; -EAGAIN: ask the fd. */
-static int take(mf_stream *s, void *buf, size_t len)
-{
-    size_t have = s->end - s->head;
-
-    if (have == 0 && !s->ended)
-        return -EAGAIN;
-    if (have == 0) {
-        s->ended = false;
-        return 0;
-    }
-    if (len > have)
-        len = have;
-    memcpy(buf, s->buf + s->head, len);
-    s->head += len;
-    s->looked = 0;
-    return (int)len;
-}
-
-int mf_stream_read(mf_stream *s, void *buf, size_t len, mf_deadline deadline)
-{
-    struct agent *a;
-    struct turn turn;
-    int rc;
-
-    if (s == NULL || (buf == NULL && len != 0))
-        return -EINVAL;
-    if ((rc = begin(s, &turn, &a, deadline)) < 0)
-        return rc;
-    if (len == 0 || (rc = take(s, buf, len)) != -EAGAIN)
-        mfi_budget(a);
-    else
-        rc = mf_read(s->fd, buf, len, deadline);
-    mfi_turn_pass(&turn);
-    return rc;
-}
-
-/* ---- writing ------------------------------------------------------------- */
-
-int mf_stream_write_all(mf_stream *s, const void *buf, size_t len,
-                        mf_deadline deadline)
-{
-    if (s == NULL || (buf == NULL && len != 0))
-        return -EINVAL;
-    return mfi_piece(s->fd, buf, len, deadline);
+    if (s->ops != NULL || s->standard)
+        return -ENOTSUP;
+    if (mfi_stream_have(s) > 0 || s->in != s->out)
+        return -EBUSY;
+    fd = s->fd;
+    free_all(s);
+    return fd;
 }
