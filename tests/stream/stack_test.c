@@ -6,7 +6,8 @@
  * pieces and vectors; readers peek, skip, look for lines and delimiters, take
  * parts as streams of their own; each with deadlines that strike anywhere.
  * Every record has a number and tells it in each byte, so one that is lost,
- * doubled or out of order is seen at once. Tasks on one and two workers, and plain threads.
+ * doubled or out of order is seen at once. On one worker, on two, and with
+ * plain threads.
  */
 #include <mayfly/block.h>
 
