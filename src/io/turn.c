@@ -91,6 +91,7 @@ int mfi_turn_take(struct turn *t, uintptr_t name, struct agent *a, mf_ns at,
                   const char *what)
 {
     struct bucket *b = bucket_of(name);
+    bool has;
     int rc;
 
     for (;;) {
@@ -98,16 +99,16 @@ int mfi_turn_take(struct turn *t, uintptr_t name, struct agent *a, mf_ns at,
         if ((rc = mfi_cancel_point(a)) < 0)
             return rc;
         mfi_spin_lock(&b->lock);
-        t->has = !taken_locked(b, name);
-        if (!t->has && at <= 1) {
+        has = t->has = !taken_locked(b, name);
+        if (!has && at <= 1) {
             mfi_spin_unlock(&b->lock);
             return -ETIMEDOUT;
         }
-        if (!t->has)
+        if (!has)
             mfi_park_arm(a);
         add_locked(b, t);
         mfi_spin_unlock(&b->lock);
-        if (t->has)
+        if (has) /* not t->has: by now somebody may have passed it to us */
             return 0;
         rc = mfi_wait(a, at, what);
         if (rc == 0) {
