@@ -53,14 +53,14 @@ static int write_lines(void *arg)
     int tries = 0;
     char line[200];
 
-    EXPECT_EQ(mf_stream_hold(s, 1000), 0);
+    EXPECT_EQ(mf_stream_hold(s, 100), 0);
     for (int i = 0; i < LINES; i++) {
         int len = sprintf(line, "%d:%0*d\n", i, i * 4 % 150 + 1, 0);
         struct iovec v[2] = {{line, 1}, {line + 1, (size_t)len - 1}};
 
         while (again(mf_stream_writev_all(s, v, 2, late()), &tries))
             ;
-        if (i % 3 == 0)
+        if (i % 10 == 0)
             while (again(mf_stream_flush(s, late()), &tries))
                 ;
     }
@@ -132,7 +132,7 @@ MFI_TEST(faults_that_pass_lose_no_byte)
     }
 }
 
-/* ---- faults that end it --------------------------------------------------- */
+/* ---- faults that end it -------------------------------------------------- */
 
 static const struct fault resets[] = {
     F(recvfrom, ECONNRESET, FAIL),
