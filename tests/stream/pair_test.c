@@ -138,7 +138,7 @@ MFI_TEST(who_sleeps_hears_of_the_end)
 
 /* ---- many bytes ---------------------------------------------------------- */
 
-enum { BYTES = 400000 / KIT_SLOW };
+enum { BYTES = 100000 / KIT_SLOW };
 
 struct flow {
     mf_stream *s;
