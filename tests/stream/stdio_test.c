@@ -12,7 +12,7 @@
 #include <termios.h>
 
 #include "io/kit.h"
-#include "io/stream.h"
+#include "stream/stream.h"
 
 /* in: its fd 0; out: its fd 1; -1: closed. */
 static pid_t start(mf_fn *fn, int in, int out)
@@ -104,6 +104,28 @@ MFI_TEST(pipes_are_left_as_they_were)
     EXPECT_EQ(flags_of(out[1]), before[1]);
     EXPECT_EQ(close(out[1]), 0);
     expect_output(out[0], "2 b\n");
+}
+
+/* Held back on standard output: it goes out at the end of the process. */
+static int hold_back(void *arg)
+{
+    (void)arg;
+    EXPECT_EQ(mf_stream_hold(mf_stdout(), 1000), 0);
+    EXPECT_EQ(mf_stream_printf(mf_stdout(), MF_NEVER, "held\n"), 5);
+    EXPECT_EQ(mf_printf(1, MF_NEVER, "at once\n"), 8);
+    return 0;
+}
+
+MFI_TEST(what_is_held_goes_out_at_the_exit)
+{
+    int out[2];
+    pid_t pid;
+
+    bare_pipe(out);
+    pid = start(hold_back, -1, out[1]);
+    EXPECT_EQ(status_of(pid), 0);
+    EXPECT_EQ(close(out[1]), 0);
+    expect_output(out[0], "at once\nheld\n");
 }
 
 MFI_TEST(sockets_are_left_as_they_were)
