@@ -92,8 +92,7 @@ mf_text mf_http_cookie_find(mf_text field, const char *name);
 typedef struct mf_http_cookie {
     MF_SIZE_(mf_http_cookie);
     const char *path MF_0_, *domain MF_0_; /* NULL: not said */
-    int64_t max_age MF_0_;                 /* seconds; 0: until the browser ends,
-                                              < 0: remove it now */
+    int64_t max_age MF_0_; /* seconds; 0: until the browser ends; < 0: gone */
     const char *same_site MF_0_;           /* "Strict", "Lax", "None" */
     unsigned secure MF_0_, http_only MF_0_;
 } mf_http_cookie;

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * http_files.h - what an HTTP server offers beside its handlers: an access log
+ * and compression.
+ */
+#ifndef MF_HTTP_FILES_H
+#define MF_HTTP_FILES_H
+
+#include <mayfly/http_text.h>
+#include <mayfly/scope.h>
+
+MF_DECLS_BEGIN_
+
+/* ---- access log ---------------------------------------------------------- */
+
+typedef struct mf_http_log mf_http_log;
+
+typedef struct mf_http_log_options {
+    MF_SIZE_(mf_http_log_options);
+    size_t buffer MF_0_;     /* bytes; 0: 256 KiB; 64 KiB or more */
+    mf_ns flush_every MF_0_; /* the longest a line waits; 0: 1 s */
+} mf_http_log_options;
+#define MF_HTTP_LOG_OPTIONS(...) MF_OPTIONS_(mf_http_log_options, __VA_ARGS__)
+
+/*
+ * A log whose lines a task in scope s writes to fd. Close it before s. fd is
+ * borrowed until then; a file has O_APPEND (dup2 over it to rotate).
+ * Returns 0, -EINVAL, -ENOMEM, or as mf_spawn. Context: any. Suspends: no.
+ */
+int mf_http_log_open(mf_scope *s, int fd, const mf_http_log_options *opts,
+                     mf_http_log **ret_log);
+
+/* Texts without an address are "-" in the log. */
+typedef struct mf_http_log_entry {
+    mf_text peer, user;
+    mf_text method, target; /* of the request; no method: "-" */
+    int minor;              /* HTTP/1.minor */
+    int status;
+    uint64_t bytes; /* of the body that went out */
+    mf_text referer, agent;
+} mf_http_log_entry;
+
+/*
+ * Add a line in the combined format, in UTC; control bytes, quotes, backslashes
+ * and what is not ASCII are written as \xHH; texts are cut at 1 KiB each. Waits
+ * for nothing and allocates nothing. 0; -ENOBUFS the buffer is full, as the
+ * writer is too slow: the line is lost, and counted.
+ * Context: any. Suspends: no. Cancel point: no.
+ */
+int mf_http_log_add(mf_http_log *log, const mf_http_log_entry *e);
+
+/* How many lines were lost, to a full buffer or a failing write. */
+uint64_t mf_http_log_lost(mf_http_log *log);
+
+/*
+ * Write what is there until the deadline, and free. No one may add any more.
+ * NULL is fine. 0, or why lines were lost last. Suspends: maybe. Cancel point:
+ * no.
+ */
+int mf_http_log_close(mf_http_log *log, mf_deadline deadline);
+
+MF_DECLS_END_
+#endif
