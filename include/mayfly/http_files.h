@@ -59,5 +59,43 @@ uint64_t mf_http_log_lost(mf_http_log *log);
  */
 int mf_http_log_close(mf_http_log *log, mf_deadline deadline);
 
+/* ---- compression (where zlib was there when the library was built) ------- */
+
+typedef struct mf_gzip mf_gzip;
+/* Takes what came out. < 0 ends the call that made it, with that result. */
+typedef int mf_gzip_sink(const void *data, size_t len, void *arg);
+
+enum mf_gzip_flush {
+    MF_GZIP_MORE,  /* keep what helps to compress what follows */
+    MF_GZIP_FLUSH, /* the reader can have all so far */
+    MF_GZIP_END    /* and that was all; no push after it */
+};
+
+/*
+ * A compressor to the gzip format; level 1 (fast) to 9 (small), 0: 4. One task
+ * at a time. It is 260 KiB; a few are kept for the next. Returns 0, -EINVAL,
+ * -ENOMEM. Context: any. Suspends: no.
+ */
+int mf_gzip_open(int level, mf_gzip **ret_gzip);
+
+/* Compress, giving what comes out to sink; lets others run after each 32 KiB.
+ * Returns 0, -EINVAL (after the end), what sink says; after < 0 only the close
+ * makes sense. Suspends: maybe. Cancel point: no. */
+int mf_gzip_push(mf_gzip *z, const void *data, size_t len,
+                 enum mf_gzip_flush flush, mf_gzip_sink *sink, void *arg);
+
+void mf_gzip_close(mf_gzip *z); /* NULL is fine */
+
+/* All at once. *ret is given (free(3)). 0, -EINVAL, -ENOMEM. Suspends: maybe */
+int mf_gzip_all(const void *data, size_t len, int level, void **ret,
+                size_t *ret_len);
+
+/*
+ * Undo it, of several members too. *ret as above. 0; -EPROTO it is no gzip, or
+ * cut, or a sum is wrong; -EFBIG more than max bytes: a bomb; -ENOMEM.
+ */
+int mf_gunzip_all(const void *data, size_t len, size_t max, void **ret,
+                  size_t *ret_len);
+
 MF_DECLS_END_
 #endif
