@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * http_files.h - what an HTTP server offers beside its handlers: an access log
- * and compression.
+ * http_files.h - what an HTTP server offers beside its handlers: static
+ * files, an access log, compression.
  */
 #ifndef MF_HTTP_FILES_H
 #define MF_HTTP_FILES_H
@@ -10,6 +10,33 @@
 #include <mayfly/scope.h>
 
 MF_DECLS_BEGIN_
+
+/* ---- static files -------------------------------------------------------- */
+
+typedef struct mf_http_files mf_http_files;
+
+typedef struct mf_http_files_options {
+    MF_SIZE_(mf_http_files_options);
+    const char *index MF_0_;         /* of a directory; NULL: "index.html";
+                                        "": directories are not found */
+    const char *cache_control MF_0_; /* "max-age=3600"; NULL: no such field */
+    int precompressed MF_0_; /* name.gz for name, to who accepts gzip, if it is
+                                no older */
+    int hidden MF_0_; /* names that begin with a dot, too; but for .well-known
+                         they are not found */
+} mf_http_files_options;
+#define MF_HTTP_FILES_OPTIONS(...)                                             \
+    MF_OPTIONS_(mf_http_files_options, __VA_ARGS__)
+
+/*
+ * The files under the directory root. Returns 0, -EINVAL, -ENOMEM, or as
+ * mf_open. Context: any. Suspends: yes. Cancel point: yes.
+ */
+int mf_http_files_open(const char *root, const mf_http_files_options *opts,
+                       mf_http_files **ret_files);
+
+/* Nobody may use it any more. NULL is fine. Suspends: no. */
+void mf_http_files_close(mf_http_files *files);
 
 /* ---- access log ---------------------------------------------------------- */
 
