@@ -56,12 +56,13 @@ static char *put2(char *at, int n, char behind)
 
 int mf_http_date_print(int64_t seconds, char buf[MF_HTTP_DATE])
 {
-    int64_t shifted = seconds - first, day, in_day;
+    int64_t shifted, day, in_day;
     int year, month, mday;
     char *at = buf;
 
     if (seconds < first || seconds > last)
         return -ERANGE;
+    shifted = seconds - first;
     day = shifted / DAY;
     in_day = shifted % DAY;
     date_of(day + first / DAY, &year, &month, &mday);

@@ -71,4 +71,31 @@ void mfi_file_plan(const mf_http_head *head, const struct file_found *found,
 int mfi_file_part(const struct file_plan *p, int i, const char *type,
                   char buf[FILE_PART]);
 
+/* ---- sending it --------------------------------------------------------- */
+
+/*
+ * Where an answer goes: a server's request, or a test. Calls in this order: any
+ * number of set; begin; any number of write and send_file, length bytes in all;
+ * end. Each returns 0 or < 0, after which nothing else is called. The one who
+ * answers HEAD leaves out the body: for it begin is followed by end.
+ */
+struct file_out {
+    int (*set)(void *self, const char *name, const char *value);
+    int (*begin)(void *self, int status, const char *type, int64_t length,
+                 mf_deadline deadline);
+    int (*write)(void *self, const void *data, size_t len,
+                 mf_deadline deadline);
+    int (*send_file)(void *self, int fd, int64_t from, uint64_t len,
+                     mf_deadline deadline);
+    int (*end)(void *self, mf_deadline deadline);
+};
+
+/*
+ * The answer to a request for path (decoded, relative to the root). 0: it was
+ * answered, with whatever status; < 0 what out said.
+ */
+int mfi_file_answer(const struct mf_http_files *f, const mf_http_head *head,
+                    const char *path, const struct file_out *out, void *self,
+                    mf_deadline deadline);
+
 #endif
