@@ -2,7 +2,7 @@
 /*
  * stream_test.c - lines out of whatever pieces they came in, and turns.
  */
-#include "io/stream.h"
+#include "stream/stream.h"
 
 #include "io/kit.h"
 
