@@ -4,6 +4,7 @@
 #define MFI_TEST_HTTP_SITE_H
 
 #include <ftw.h>
+#include <netinet/in.h>
 #include <sys/stat.h>
 
 #include "io/kit.h"
