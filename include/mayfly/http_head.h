@@ -67,9 +67,9 @@ typedef struct mf_http_head {
  * Returns > 0 the head's length; 0 more is needed; -EPROTO it will never be a
  * request: head->status is the answer (400; 417 an expectation nobody can meet;
  * 431 more than cap_fields; 501 a transfer coding unknown here; 505 not
- * HTTP/1), head->why why. Too long a target (414) or head is for the caller to notice.
- * Called again with more bytes it starts anew; a caller that reads byte by byte
- * should first look for the empty line.
+ * HTTP/1), head->why why. Too long a target (414) or head is for the caller to
+ * notice. Called again with more bytes it starts anew; a caller that reads byte
+ * by byte should first look for the empty line.
  */
 int mf_http_parse_request(const char *buf, size_t len, mf_http_head *head);
 
@@ -101,8 +101,8 @@ typedef struct mf_http_chunks {
  * Consume framing up to the next run of body bytes; *ret_skip, always set, says
  * how much of in[0..len) that was. Returns the length of that run (> 0): it
  * lies at in + *ret_skip, and the caller says by mf_http_chunks_take how much
- * of it is taken and calls again behind that. 0: more is needed, or the last chunk
- * was seen (mf_http_chunks_ended) and the trailers follow, for
+ * of it is taken and calls again behind that. 0: more is needed, or the last
+ * chunk was seen (mf_http_chunks_ended) and the trailers follow, for
  * mf_http_parse_trailers. -EPROTO: bad framing, a size over 2^63 - 1, a size
  * line longer than max_line bytes.
  */

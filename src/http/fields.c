@@ -10,8 +10,8 @@
  * is cut off anywhere says "more", and never anything else.
  *
  * What frames or routes the message is noted on the way: the length of the name
- * picks the candidate, so other fields cost one switch. What two or more of them
- * mean is for who knows the kind of message (head.c): here is only counted.
+ * picks the candidate, so other fields cost one switch. What two or more of
+ * them mean is for who knows the kind of message (head.c): here is only counted.
  */
 #include "http/fields.h"
 
