@@ -40,7 +40,7 @@ int mf_stream_read(mf_stream *s, void *buf, size_t len,
 int mf_stream_write(mf_stream *s, const void *buf, size_t len,
                     mf_deadline deadline) MF_MUST_CHECK;
 
-/* 0 all of it went out (or to the buffer of mf_stream_hold); or as fd.h says. */
+/* 0 all of it went out (or to what mf_stream_hold holds); or as fd.h says. */
 int mf_stream_write_all(mf_stream *s, const void *buf, size_t len,
                         mf_deadline deadline) MF_MUST_CHECK;
 
@@ -50,8 +50,9 @@ int mf_stream_writev_all(mf_stream *s, struct iovec *iov, int n,
 
 /*
  * From now on hold back what mf_stream_write... is given, up to size bytes (0:
- * no longer; > 16 MiB: -EINVAL), until it is full or flushed. Returns 0,
- * -EINVAL, -ENOMEM, -EBUSY (something is held).
+ * no longer; > 16 MiB: -EINVAL), until it is full or flushed. Memory is got
+ * when something is to be held; if there is none it goes out. Returns 0,
+ * -EINVAL, -EBUSY (something is held, or somebody writes). Never suspends.
  */
 int mf_stream_hold(mf_stream *s, size_t size);
 
@@ -69,7 +70,8 @@ int mf_stream_peek(mf_stream *s, char **ret_data, size_t min,
                    mf_deadline deadline) MF_MUST_CHECK;
 
 /* Consume n bytes of what peek lent. 0, -EINVAL (more than is there). Any time
- * after the peek, by who peeked; neither suspends nor is a cancel point. */
+ * after the peek, by who peeked, with nobody else reading; neither suspends nor
+ * is a cancel point. */
 int mf_stream_skip(mf_stream *s, size_t n);
 
 /*
@@ -83,12 +85,14 @@ int mf_stream_until(mf_stream *s, const void *delim, size_t len,
 
 /*
  * Wait until a read would not wait (POLLIN: also buffered bytes, the end, an
- * error), or a write (POLLOUT). Returns the events (> 0), or < 0.
+ * error), or a write (POLLOUT). Returns the events (> 0), or < 0. It has the
+ * reader's turn, or the writer's, or both, as long as it waits.
  */
 int mf_stream_wait(mf_stream *s, short poll_events,
                    mf_deadline deadline) MF_MUST_CHECK;
 
-/* Flush and end our side of it: the peer reads the end. Reading goes on. 0. */
+/* Flush and end our side of it: the peer reads the end. Reading goes on. 0;
+ * -ENOTSUP what is below cannot (a pipe's end: close it). */
 int mf_stream_shutdown(mf_stream *s, mf_deadline deadline) MF_MUST_CHECK;
 
 /*
@@ -108,28 +112,34 @@ int mf_stream_line(mf_stream *s, char **ret_line,
 /* The longest line in bytes, end included; 1 MiB until set. 0, -EINVAL. */
 int mf_stream_limit(mf_stream *s, size_t max_line);
 
-/* As mf_printf to its fd: not mixed with what other calls write to s. */
+/* As mf_printf: in one piece, not mixed with what other calls write to s. */
 int mf_stream_printf(mf_stream *s, mf_deadline deadline, const char *fmt, ...)
     MF_PRINTF(3, 4);
 
 /*
  * Flush until the deadline, then free s and close what it is made over (its fd,
  * the lower stream). Nobody may use it any more. NULL is fine. Standard streams
- * stay open: -EINVAL. Returns 0 or what went wrong first. Not a cancel point: a
- * cancelled task flushes too, until the deadline.
+ * stay open: -EINVAL. Returns 0 or what went wrong first; what is made by
+ * mf_stream_make is aborted if the flush failed, so that its peer does not take
+ * what is cut off for all. Not a cancel point: a cancelled task flushes too,
+ * until the deadline.
  */
 int mf_stream_close(mf_stream *s, mf_deadline deadline);
 
-/* As close, without a farewell: nothing flushed, no close_notify, RST for TCP. */
+/* As close, without a farewell: nothing flushed, no close_notify, a reset of
+ * TCP. Not a cancel point. */
 void mf_stream_abort(mf_stream *s);
 
 /* The fd under s, through all layers; borrowed. -ENOTSUP if there is none. */
 int mf_stream_get_fd(mf_stream *s);
 
-/* Bytes read ahead: a read of so many would not wait. Any context. */
+/* Bytes read ahead: a read of so many would not wait. While others read, a
+ * hint. Never suspends. */
 size_t mf_stream_buffered(mf_stream *s);
 
-/* Give back the empty buffer's memory. 0, -EBUSY (it is not empty, or in use). */
+/* Give back the memory of what is empty: what is read ahead, what is held. As a
+ * read, it ends what was lent. 0, -EBUSY (not all: not empty, or in use). Never
+ * suspends. */
 int mf_stream_trim(mf_stream *s);
 
 /*
@@ -146,20 +156,24 @@ int mf_stream_detach(mf_stream *s);
  */
 int mf_stream_pair(size_t capacity, mf_stream *ret_ends[2]);
 
-/* The next len bytes of lower as a stream of their own; reading only. lower is
- * borrowed until the close, which leaves it behind what was read of it. */
+/* The next len bytes of lower as a stream of their own; reading only: writes
+ * answer -EBADF. -EPIPE: lower ended before. lower is borrowed until the close,
+ * which leaves it behind what was read (peeked at is not read); 0, -ENOMEM. */
 int mf_stream_limited(mf_stream *lower, uint64_t len, mf_stream **ret_stream);
 
 /* What is read through it is also written to copy, in order, before the reader
- * has it; writing passes to lower. lower is taken, copy borrowed. */
+ * has it; writing passes to lower. lower is taken (not on failure), copy
+ * borrowed. A read that copy's error or the deadline ended has lost nothing. */
 int mf_stream_tee(mf_stream *lower, mf_stream *copy, mf_stream **ret_stream);
 
 /*
  * A stream of your own making. Each call gets self and keeps the rules of fd.h:
- * one reader and one writer at a time, either may be cancelled, a deadline past
- * tries once. NULL members: writev -EBADF, shutdown -ENOTSUP, wait and fd
- * -ENOTSUP. close frees self; it must not suspend beyond its deadline, and is
- * called once, with no other call in progress. orderly is 0 for an abort.
+ * one reader and one writer at a time (a wait is the one, the other, or both,
+ * by its events; a shutdown is a writer), either may be cancelled, a deadline
+ * past tries once. len > 0, and there is a byte in iov. NULL members: writev
+ * -EBADF; shutdown, wait, fd -ENOTSUP. close frees self; it must not suspend
+ * beyond its deadline, and is called once, with no other call in progress, and
+ * shielded from cancel. orderly is 0 for an abort.
  */
 typedef struct mf_stream_ops {
     MF_SIZE_(mf_stream_ops);

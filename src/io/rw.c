@@ -161,7 +161,8 @@ int mfi_write_piece(int fd, const void *buf, size_t len, mf_deadline deadline)
     while (done < len) {
         rw.buf = (char *)(uintptr_t)buf + done;
         rw.len = len - done < MFI_IO_MAX ? len - done : MFI_IO_MAX;
-        rc = mfi_op_again(&op, once(&op, &rw), false);
+        rc = op.rec->kind == FD_FILE ? file_call(&op, &rw)
+                                     : mfi_op_again(&op, once(&op, &rw), false);
         if (rc < 0 && rc != MFI_OP_AGAIN)
             return mfi_op_end(&op, rc);
         done += rc > 0 ? (size_t)rc : 0;
@@ -252,7 +253,7 @@ int mf_write_all(int fd, const void *buf, size_t len, mf_deadline deadline)
     return 0;
 }
 
-static void advance(struct iovec **iov, int *n, size_t done)
+void mfi_iov_advance(struct iovec **iov, int *n, size_t done)
 {
     while (*n > 0 && done >= (*iov)->iov_len) {
         done -= (*iov)->iov_len;
@@ -274,12 +275,12 @@ int mf_writev_all(int fd, struct iovec *iov, int n, mf_deadline deadline)
     for (;;) {
         int done;
 
-        advance(&iov, &n, 0); /* past empty ones */
+        mfi_iov_advance(&iov, &n, 0); /* past empty ones */
         if (n == 0)
             return 0;
         done = mf_writev(fd, iov, n < IOV_MAX ? n : IOV_MAX, deadline);
         if (done < 0)
             return done;
-        advance(&iov, &n, (size_t)done);
+        mfi_iov_advance(&iov, &n, (size_t)done);
     }
 }

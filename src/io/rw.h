@@ -33,4 +33,7 @@ long mfi_rw_shared(struct op *op, const struct rw *rw);
  */
 int mfi_write_piece(int fd, const void *buf, size_t len, mf_deadline deadline);
 
+/* Past `done` bytes and what is empty behind them. *n: how many are left. */
+void mfi_iov_advance(struct iovec **iov, int *n, size_t done);
+
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stream_test.c - lines out of whatever pieces they came in, and turns.
+ * line_test.c - lines out of whatever pieces they came in, and turns.
  */
-#include "io/stream.h"
+#include "stream/stream.h"
 
 #include "io/kit.h"
 

@@ -6,8 +6,8 @@
  * which a pipe takes whole or not at all. What is longer than 1 KiB is
  * formatted again, in memory of its own. A write may take a part only, and its
  * caller then waits for room; so that no other's text gets in between, each
- * piece has the fd's turn (turn.h) from its first byte to its last. Two locked
- * instructions and their like, beside a system call.
+ * piece has the fd's turn (turn.h) from its first byte to its last, or its
+ * stream's gate. Two locked instructions and their like, beside a system call.
  *
  * Cancelled in the middle. Before the first byte nothing went out. Later the
  * piece goes on while there is room: a cancel, like the deadline, is asked for
@@ -18,9 +18,9 @@
 #include <stdlib.h>
 
 #include "io/rw.h"
-#include "io/stream.h"
 #include "io/turn.h"
 #include "os/text.h"
+#include "stream/stream.h"
 
 enum { SHORT = 1024 };
 
@@ -41,16 +41,24 @@ int mfi_piece(int fd, const void *buf, size_t len, mf_deadline deadline)
     return rc;
 }
 
-static int print(int fd, mf_deadline deadline, const char *text, int len)
+struct sink { /* where it goes; s == NULL: to fd */
+    mf_stream *s;
+    int fd;
+    mf_deadline deadline;
+};
+
+static int print(const struct sink *to, const char *text, int len)
 {
-    int rc = mfi_piece(fd, text, (size_t)len, deadline);
+    int rc = to->s != NULL
+                 ? mf_stream_write_all(to->s, text, (size_t)len, to->deadline)
+                 : mfi_piece(to->fd, text, (size_t)len, to->deadline);
 
     return rc < 0 ? rc : len;
 }
 
 /* It did not fit: so long is it. */
-MF_PRINTF(4, 0)
-static int print_long(int fd, mf_deadline deadline, int len, const char *fmt,
+MF_PRINTF(3, 0)
+static int print_long(const struct sink *to, int len, const char *fmt,
                       va_list ap)
 {
     /* tidy: allow malloc, because it is more than a stack is for */
@@ -63,12 +71,13 @@ static int print_long(int fd, mf_deadline deadline, int len, const char *fmt,
     if (rc > len) /* somebody changes its arguments meanwhile */
         rc = len;
     if (rc >= 0)
-        rc = print(fd, deadline, text, rc);
+        rc = print(to, text, rc);
     free(text); /* tidy: allow malloc, because it was made above */
     return rc;
 }
 
-int mf_vprintf(int fd, mf_deadline deadline, const char *fmt, va_list ap)
+MF_PRINTF(2, 0)
+static int format(const struct sink *to, const char *fmt, va_list ap)
 {
     char text[SHORT];
     va_list again;
@@ -79,13 +88,20 @@ int mf_vprintf(int fd, mf_deadline deadline, const char *fmt, va_list ap)
     va_copy(again, ap);
     len = mfi_os_format(text, sizeof text, fmt, ap);
     if (len >= SHORT)
-        len = print_long(fd, deadline, len, fmt, again);
+        len = print_long(to, len, fmt, again);
     else if (len >= 0)
-        len = print(fd, deadline, text, len);
+        len = print(to, text, len);
     else if (len == -EOVERFLOW)
         len = -EMSGSIZE;
     va_end(again);
     return len;
+}
+
+int mf_vprintf(int fd, mf_deadline deadline, const char *fmt, va_list ap)
+{
+    struct sink to = {.fd = fd, .deadline = deadline};
+
+    return format(&to, fmt, ap);
 }
 
 int mf_printf(int fd, mf_deadline deadline, const char *fmt, ...)
@@ -101,13 +117,14 @@ int mf_printf(int fd, mf_deadline deadline, const char *fmt, ...)
 
 int mf_stream_printf(mf_stream *s, mf_deadline deadline, const char *fmt, ...)
 {
+    struct sink to = {.s = s, .deadline = deadline};
     va_list ap;
     int rc;
 
     if (s == NULL)
         return -EINVAL;
     va_start(ap, fmt);
-    rc = mf_vprintf(s->fd, deadline, fmt, ap);
+    rc = format(&to, fmt, ap);
     va_end(ap);
     return rc;
 }

@@ -3,7 +3,7 @@
 #include <signal.h>
 
 #include "io/kit.h"
-#include "io/stream.h"
+#include "stream/stream.h"
 
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 

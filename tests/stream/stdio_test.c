@@ -12,7 +12,7 @@
 #include <termios.h>
 
 #include "io/kit.h"
-#include "io/stream.h"
+#include "stream/stream.h"
 
 /* in: its fd 0; out: its fd 1; -1: closed. */
 static pid_t start(mf_fn *fn, int in, int out)

@@ -3,9 +3,10 @@
  * stdio.c - the standard streams: static, so they are there without memory.
  *
  * Only reading standard input needs any, and says -ENOMEM itself. It is given
- * back when the process ends, unless somebody still reads then.
+ * back when the process ends, unless somebody still reads then; what is held
+ * back then goes out, as C's own streams do it, unless somebody still writes.
  */
-#include "io/stream.h"
+#include "stream/stream.h"
 
 static mf_stream standard[3] = {
     {.fd = 0, .standard = true, .limit = STREAM_LIMIT},
