@@ -50,8 +50,8 @@ int mf_stream_writev_all(mf_stream *s, struct iovec *iov, int n,
 
 /*
  * From now on hold back what mf_stream_write... is given, up to size bytes (0:
- * no longer; > 16 MiB: -EINVAL), until it is full or flushed. Its memory is made
- * when something is held; if there is none, nothing is held back. Returns 0,
+ * no longer; > 16 MiB: -EINVAL), until it is full or flushed. Memory is got
+ * when something is to be held; if there is none it goes out. Returns 0,
  * -EINVAL, -EBUSY (something is held, or somebody writes). Never suspends.
  */
 int mf_stream_hold(mf_stream *s, size_t size);
@@ -133,8 +133,8 @@ void mf_stream_abort(mf_stream *s);
 /* The fd under s, through all layers; borrowed. -ENOTSUP if there is none. */
 int mf_stream_get_fd(mf_stream *s);
 
-/* Bytes read ahead: a read of so many would not wait. From outside, while others
- * read, a hint. Never suspends. */
+/* Bytes read ahead: a read of so many would not wait. While others read, a
+ * hint. Never suspends. */
 size_t mf_stream_buffered(mf_stream *s);
 
 /* Give back the memory of what is empty: what is read ahead, what is held. As a
@@ -168,11 +168,12 @@ int mf_stream_tee(mf_stream *lower, mf_stream *copy, mf_stream **ret_stream);
 
 /*
  * A stream of your own making. Each call gets self and keeps the rules of fd.h:
- * one reader and one writer at a time (a wait is the one, the other, or both, by
- * its events; a shutdown is a writer), either may be cancelled, a deadline past
- * tries once. What read and writev are given is never empty. NULL members: writev
- * -EBADF, shutdown -ENOTSUP, wait and fd -ENOTSUP. close frees self; it must not suspend beyond its deadline, and is
- * called once, with no other call in progress. orderly is 0 for an abort.
+ * one reader and one writer at a time (a wait is the one, the other, or both,
+ * by its events; a shutdown is a writer), either may be cancelled, a deadline
+ * past tries once. len > 0, and there is a byte in iov. NULL members: writev
+ * -EBADF; shutdown, wait, fd -ENOTSUP. close frees self; it must not suspend
+ * beyond its deadline, and is called once, with no other call in progress, and
+ * shielded from cancel. orderly is 0 for an abort.
  */
 typedef struct mf_stream_ops {
     MF_SIZE_(mf_stream_ops);

@@ -119,19 +119,19 @@ static int doze(struct end *e, struct agent *a, short events, mf_ns at)
     return rc < 0 ? rc : 0;
 }
 
-static void rouse_locked(struct way *w, short event, struct wake_list *woken)
+static void rouse_locked(struct way *w, uint32_t event, struct wake_list *woken)
 {
-    mfi_and_acqrel(&w->asleep, ~(uint32_t)event);
+    mfi_and_acqrel(&w->asleep, ~event);
     mfi_waitq_wake_all(event == POLLIN ? &w->in : &w->out, woken);
 }
 
 /* A counter has just been stored, sc. */
-static void moved(struct pipe *p, struct way *w, short event)
+static void moved(struct pipe *p, struct way *w, uint32_t event)
 {
     uint32_t asleep = mfi_load_sc(&w->asleep);
     struct wake_list woken;
 
-    if (mfi_likely((asleep & (uint32_t)event) == 0))
+    if (mfi_likely((asleep & event) == 0))
         return;
     mfi_wake_list_init(&woken);
     mfi_spin_lock(&p->lock);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * read_test.c - looking ahead, skipping, delimiters; on streams of every kind.
- * Lines are stream_test.c's.
+ * Lines are line_test.c's.
  */
 #include "stream/streams.h"
 
