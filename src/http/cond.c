@@ -69,21 +69,10 @@ static int any_tag(const mf_http_head *head, const char *name, const char *etag,
     return found;
 }
 
-/* The first of that name; .at NULL: there is none. */
-static mf_text first(const mf_http_head *head, const char *name)
-{
-    int i;
-
-    for (i = 0; i < head->n_fields; i++)
-        if (mf_text_is_nocase(head->fields[i].name, name))
-            return head->fields[i].value;
-    return (mf_text){NULL, 0};
-}
-
 /* 1 the field is a date, in *ret. */
 static int date_in(const mf_http_head *head, const char *name, int64_t *ret)
 {
-    mf_text value = first(head, name);
+    mf_text value = mf_http_find(head, name);
 
     return value.at != NULL && mf_http_date_parse(value, time(NULL), ret) == 0;
 }
@@ -113,7 +102,7 @@ int mf_http_check(const mf_http_head *head, const char *etag, int64_t modified,
 int mf_http_check_range(const mf_http_head *head, const char *etag,
                         int64_t modified)
 {
-    mf_text value = first(head, "If-Range");
+    mf_text value = mf_http_find(head, "If-Range");
     int64_t date;
 
     if (value.at == NULL)

@@ -66,16 +66,6 @@ static uint64_t body_length(const struct file_plan *p, const char *type)
     return sum + (uint64_t)mfi_file_part(p, i, type, part);
 }
 
-static mf_text field(const mf_http_head *head, const char *name)
-{
-    int i;
-
-    for (i = 0; i < head->n_fields; i++)
-        if (mf_text_is_nocase(head->fields[i].name, name))
-            return head->fields[i].value;
-    return (mf_text){NULL, 0};
-}
-
 void mfi_file_plan(const mf_http_head *head, const struct file_found *found,
                    int64_t now, uint64_t unique, struct file_plan *ret)
 {
@@ -97,7 +87,7 @@ void mfi_file_plan(const mf_http_head *head, const struct file_found *found,
         return;
     }
     ret->status = 200;
-    range = field(head, "Range");
+    range = mf_http_find(head, "Range");
     if (range.at == NULL || !mf_text_is(head->method, "GET") ||
         !mf_http_check_range(head, ret->etag, modified))
         return;

@@ -223,12 +223,7 @@ static int send_found(const struct answer *a, const struct file_found *found,
 
 static bool accepts_gzip(const mf_http_head *head)
 {
-    int i;
-
-    for (i = 0; i < head->n_fields; i++)
-        if (mf_text_is_nocase(head->fields[i].name, "Accept-Encoding"))
-            return mf_http_quality(head->fields[i].value, "gzip") > 0;
-    return false;
+    return mf_http_quality(mf_http_find(head, "Accept-Encoding"), "gzip") > 0;
 }
 
 /* Not to be guessed by who wrote a file: where the stack is, and the time. */

@@ -4,7 +4,7 @@
  * resumed downloads, conditions, compressed files, connections kept alive.
  *
  * The server is the least that can carry them: mfi_file_answer's five calls
- * onto a stream, and a head taken apart by lines.
+ * onto a stream.
  */
 #include "http/files.h"
 
@@ -83,30 +83,6 @@ static int reply_end(void *self, mf_deadline deadline)
 static const struct file_out out = {reply_set, reply_begin, reply_write,
                                     reply_file, reply_end};
 
-/* "GET /path?query HTTP/1.1\r\nName: value\r\n...\r\n\r\n" */
-static void take_apart(char *text, size_t len, mf_http_head *head)
-{
-    char *end = text + len - 2, *line = text, *next;
-
-    for (; line < end; line = next) {
-        char *stop_at = memmem(line, (size_t)(end - line) + 2, "\r\n", 2);
-        char *colon = memchr(line, ':', (size_t)(stop_at - line));
-
-        next = stop_at + 2;
-        if (line == text) {
-            char *path = strchr(line, ' ') + 1;
-
-            head->method = (mf_text){line, (size_t)(path - line) - 1};
-            head->path = (mf_text){path, strcspn(path, " ?")};
-            continue;
-        }
-        EXPECT(colon != NULL && head->n_fields < head->cap_fields);
-        head->fields[head->n_fields++] =
-            (mf_http_field){{line, (size_t)(colon - line)},
-                            {colon + 2, (size_t)(stop_at - colon) - 2}};
-    }
-}
-
 static int conn(int fd, void *arg)
 {
     char *text, path[512];
@@ -122,7 +98,7 @@ static int conn(int fd, void *arg)
         mf_http_head head = {.fields = fields, .cap_fields = 32};
         struct reply r = {.s = s, .fd = fd};
 
-        take_apart(text, (size_t)n, &head);
+        EXPECT_EQ(mf_http_parse_request(text, (size_t)n, &head), n);
         EXPECT_LT(head.path.len, sizeof path);
         rc = mf_http_unescape(head.path, path, 0);
         path[rc < 0 ? 0 : rc] = '\0';
