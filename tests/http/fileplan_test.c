@@ -103,7 +103,7 @@ MFI_TEST(parts_are_as_long_as_was_said)
         EXPECT_EQ(mfi_file_part(&p, i, "text/plain", part), strlen(part));
         strcat(all, part);
         if (i < p.n_ranges)
-            strncat(all, "0123456789" + p.ranges[i].from, p.ranges[i].len);
+            strncat(all, &"0123456789"[p.ranges[i].from], p.ranges[i].len);
     }
     EXPECT_EQ(strlen(all), p.length);
     EXPECT_STR_HAS(all, "\r\nContent-Type: text/plain\r\n"
