@@ -35,6 +35,17 @@ int mf_open(const char *path, int flags, mode_t mode,
             mf_deadline deadline) MF_MUST_CHECK;
 
 /*
+ * Open path, which a stranger may have chosen, for reading, and never outside
+ * of the directory dir (an fd, borrowed): what would leave it, at whatever time
+ * links and directories are moved, is -EXDEV (openat2's RESOLVE_BENEATH; before
+ * Linux 5.6 no links are followed at all: -ELOOP, -ENOTDIR). flags: O_RDONLY,
+ * O_DIRECTORY, O_NOFOLLOW. Cached names are opened on the spot. ret_st may be
+ * NULL: what it is. Returns the fd, given.
+ */
+int mf_open_beneath(int dir, const char *path, int flags, struct stat *ret_st,
+                    mf_deadline deadline) MF_MUST_CHECK;
+
+/*
  * pread(2), pwrite(2) and vectored: the count, at most 0x7ffff000. Less than
  * asked for only at the end of the file (0: nothing was left), on a full
  * device, or when the deadline or a cancel came in between.

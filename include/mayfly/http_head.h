@@ -12,7 +12,10 @@
  * It takes whole heads, allocates nothing and copies nothing: all texts lie in
  * buf. It accepts what RFC 9112 and RFC 9110 allow and nothing else, however
  * common: no bare LF, no obs-fold, no space before a colon, no two ideas of
- * where a message ends. Context: any. Suspends: no.
+ * where a message ends. Two exceptions, which change no framing: a target may
+ * hold any visible character but '#', as browsers send '[' and '|'; and a
+ * status line may lack the space before a reason that is not there.
+ * Context: any. Suspends: no.
  */
 #ifndef MF_HTTP_HEAD_H
 #define MF_HTTP_HEAD_H
@@ -62,10 +65,11 @@ typedef struct mf_http_head {
 
 /*
  * Returns > 0 the head's length; 0 more is needed; -EPROTO it will never be a
- * request: head->status is the answer (400, 414 is the caller's, 431 more than
- * cap_fields, 501 unknown transfer coding, 505 not HTTP/1), head->why why.
- * Called again with more bytes it starts anew; a caller that reads byte by byte
- * should first look for the empty line.
+ * request: head->status is the answer (400; 417 an expectation nobody can meet;
+ * 431 more than cap_fields; 501 a transfer coding unknown here; 505 not
+ * HTTP/1), head->why why. Too long a target (414) or head is for the caller to
+ * notice. Called again with more bytes it starts anew; a caller that reads byte
+ * by byte should first look for the empty line.
  */
 int mf_http_parse_request(const char *buf, size_t len, mf_http_head *head);
 
@@ -84,26 +88,36 @@ int mf_http_list_has(mf_text value, const char *token);
 
 /*
  * Chunked bodies (RFC 9112, 7.1), pushed through as bytes come: {0} is a
- * decoder at the start. What it consumes of in[0..len) is always told.
+ * decoder at the start.
  */
 typedef struct mf_http_chunks {
     uint64_t left; /* of the chunk it is in */
-    uint32_t state;
-    uint32_t line; /* bytes of the size line or of the trailers so far */
+    uint32_t line; /* bytes of the size line so far */
+    uint8_t state;
+    uint8_t digits;
 } mf_http_chunks;
 
 /*
- * Consume framing up to the next run of body bytes. Returns the length of that
- * run (> 0; it lies at in + *ret_skip and is the caller's to take: call with
- * mf_http_chunks_take as many as were taken, then next again behind them); 0 and
- * *ret_skip consumed: at the end of the body (state MF_HTTP_CHUNKS_END) or more
- * is needed; -EPROTO bad framing, a size over 2^63 - 1, extensions or trailers
- * over max_line bytes.
+ * Consume framing up to the next run of body bytes; *ret_skip, always set, says
+ * how much of in[0..len) that was. Returns the length of that run (> 0): it
+ * lies at in + *ret_skip, and the caller says by mf_http_chunks_take how much
+ * of it is taken and calls again behind that. 0: more is needed, or the last
+ * chunk was seen (mf_http_chunks_ended) and the trailers follow, for
+ * mf_http_parse_trailers. -EPROTO: bad framing, a size over 2^63 - 1, a size
+ * line longer than max_line bytes.
  */
-enum { MF_HTTP_CHUNKS_END = 255 };
 int64_t mf_http_chunks_next(mf_http_chunks *c, const char *in, size_t len,
                             size_t max_line, size_t *ret_skip);
 void mf_http_chunks_take(mf_http_chunks *c, uint64_t n);
+int mf_http_chunks_ended(const mf_http_chunks *c);
+
+/*
+ * The trailers behind the last chunk, with the empty line that ends the message
+ * (alone, if there are none): they are head's fields then. Returns as
+ * mf_http_parse_request. Fields that frame or route a message (Content-Length,
+ * Transfer-Encoding, Host, ...) are refused here.
+ */
+int mf_http_parse_trailers(const char *buf, size_t len, mf_http_head *head);
 
 MF_DECLS_END_
 #endif
