@@ -70,11 +70,12 @@ static int take(const struct load *l, struct line *line)
 
 static void find_lost(struct load *l, int64_t now)
 {
-    for (int i = 0; i < l->n; i++)
-        if (now - l->lines[i].sent_at > LOST_NS) {
-            l->lost++;
-            ask(l, &l->lines[i]);
-        }
+    for (int i = 0; i < l->n; i++) {
+        if (now - l->lines[i].sent_at <= LOST_NS)
+            continue;
+        l->lost++;
+        ask(l, &l->lines[i]);
+    }
 }
 
 static void run(struct load *l, int64_t end)
@@ -150,10 +151,10 @@ int main(int argc, char **argv)
     int c, port = 0;
 
     while ((c = getopt(argc, argv, "p:c:l:d:")) != -1) {
-        port = c == 'p' ? atoi(optarg) : port;
-        l.n = c == 'c' ? atoi(optarg) : l.n;
-        l.len = c == 'l' ? (size_t)atol(optarg) : l.len;
-        seconds = c == 'd' ? atof(optarg) : seconds;
+        port = c == 'p' ? (int)strtol(optarg, NULL, 10) : port;
+        l.n = c == 'c' ? (int)strtol(optarg, NULL, 10) : l.n;
+        l.len = c == 'l' ? strtoul(optarg, NULL, 10) : l.len;
+        seconds = c == 'd' ? strtod(optarg, NULL) : seconds;
     }
     if (port < 1 || port > 65535 || l.n < 1 || l.len < sizeof(uint64_t) ||
         l.len > LEN_MAX || seconds <= 0) {

@@ -30,14 +30,19 @@ static int ticker(void *arg)
     return rc;
 }
 
+static void to_upper(char *line, int len)
+{
+    for (int i = 0; i < len; i++)
+        line[i] = (char)toupper((unsigned char)line[i]);
+}
+
 static int echo(int *ret_lines)
 {
     char *line;
     int rc;
 
     while ((rc = mf_stream_line(mf_stdin(), &line, MF_NEVER)) > 0) {
-        for (int i = 0; i < rc - 1; i++)
-            line[i] = (char)toupper((unsigned char)line[i]);
+        to_upper(line, rc - 1);
         if ((rc = mf_printf(STDOUT_FILENO, MF_NEVER, "%s\n", line)) < 0)
             break;
         ++*ret_lines;
@@ -61,7 +66,7 @@ static int both(void *step)
 
 int main(int argc, char **argv)
 {
-    double seconds = argc > 1 ? atof(argv[1]) : 1;
+    double seconds = argc > 1 ? strtod(argv[1], NULL) : 1;
     mf_ns step = (mf_ns)(seconds * 1e9);
     int rc;
 

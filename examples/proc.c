@@ -55,11 +55,12 @@ static int start(struct pipeline *p, mf_scope *s)
         sort,
         MF_PROC_OPTIONS(.scope = s, .in = MF_STDIO_PIPE, .out = between[1]),
         &p->sort);
-    if (rc == 0)
+    if (rc == 0) {
         rc = mf_proc_start(
             uniq,
             MF_PROC_OPTIONS(.scope = s, .in = between[0], .out = MF_STDIO_PIPE),
             &p->uniq);
+    }
     close(between[0]); /* the programs have their own */
     close(between[1]);
     return rc;

@@ -70,9 +70,9 @@ int main(int argc, char **argv)
     int c, rc, workers = 0, port = 8000;
 
     while ((c = getopt(argc, argv, "p:t:i:")) != -1) {
-        port = c == 'p' ? atoi(optarg) : port;
-        workers = c == 't' ? atoi(optarg) : workers;
-        idle = c == 'i' ? MF_MSEC(atoi(optarg)) : idle;
+        port = c == 'p' ? (int)strtol(optarg, NULL, 10) : port;
+        workers = c == 't' ? (int)strtol(optarg, NULL, 10) : workers;
+        idle = c == 'i' ? MF_MSEC(strtol(optarg, NULL, 10)) : idle;
         if (c == '?')
             optind = argc;
     }

@@ -186,7 +186,7 @@ int main(int argc, char **argv)
 
     if (argc < 2)
         return 2;
-    target = (uint16_t)atoi(argv[argc - 1]);
+    target = (uint16_t)strtoul(argv[argc - 1], NULL, 10);
     o = ref_options_read(argc - 1, argv);
     signal(SIGPIPE, SIG_IGN);
     ref_serve(&o, SOCK_NONBLOCK, serve);

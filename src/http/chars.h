@@ -82,6 +82,6 @@ static inline bool text_is(const char *at, size_t len, const char *word,
 }
 
 #define TEXT_IS(text, word) \
- text_is((text).at, (text).len, word, sizeof word - 1)
+ text_is((text).at, (text).len, (word), sizeof(word) - 1)
 
 #endif

@@ -45,7 +45,7 @@ int mf_http_etag_in(mf_text list, const char *etag, int strong)
     if (etag == NULL || (strong && own_weak))
         return 0;
     while (tag_next(&rest, &tag, &weak) > 0)
-        if (!(strong && weak) && mf_text_is(tag, etag + 2 * own_weak))
+        if (!(strong && weak) && mf_text_is(tag, etag + (own_weak ? 2 : 0)))
             return 1;
     return 0;
 }

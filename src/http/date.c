@@ -46,6 +46,13 @@ static void date_of(int64_t days_since, int *year, int *month, int *day)
     *year = (int)(m < 10 ? y : y + 1);
 }
 
+static char *put3(char *at, const char *name)
+{
+    for (int i = 0; i < 3; i++)
+        *at++ = name[i];
+    return at;
+}
+
 static char *put2(char *at, int n, char behind)
 {
     at[0] = (char)('0' + n / 10);
@@ -66,13 +73,13 @@ int mf_http_date_print(int64_t seconds, char buf[MF_HTTP_DATE])
     day = shifted / DAY;
     in_day = shifted % DAY;
     date_of(day + first / DAY, &year, &month, &mday);
-    memcpy(at, days[(day + 1) % 7], 3); /* 0001-01-01 was a Monday */
-    memcpy(at + 3, ", ", 2);
-    at = put2(at + 5, mday, ' ');
-    memcpy(at, months[month - 1], 3);
-    at[3] = ' ';
-    put2(at + 4, year / 100, ' ');
-    at = put2(at + 6, year % 100, ' ');
+    at = put3(at, days[(day + 1) % 7]); /* 0001-01-01 was a Monday */
+    *at++ = ',';
+    *at++ = ' ';
+    at = put3(put2(at, mday, ' '), months[month - 1]);
+    *at++ = ' ';
+    put2(at, year / 100, ' ');
+    at = put2(at + 2, year % 100, ' ');
     at = put2(at, (int)(in_day / 3600), ':');
     at = put2(at, (int)(in_day / 60 % 60), ':');
     at = put2(at, (int)(in_day % 60), ' ');
@@ -115,11 +122,12 @@ static int month_at(struct cursor *c)
 {
     int i;
 
-    for (i = 0; i < 12; i++)
-        if (c->end - c->at >= 3 && memcmp(c->at, months[i], 3) == 0) {
-            c->at += 3;
-            return i + 1;
-        }
+    for (i = 0; i < 12 && c->end - c->at >= 3; i++) {
+        if (memcmp(c->at, months[i], 3) != 0)
+            continue;
+        c->at += 3;
+        return i + 1;
+    }
     c->bad = 1;
     return 1;
 }
@@ -230,7 +238,7 @@ int mf_http_date_parse(mf_text text, int64_t now, int64_t *ret_seconds)
     if (m.year < 1 || m.day < 1 || m.day > days_in(m.year, m.month) ||
         m.hour > 23 || m.minute > 59 || m.second > 60)
         return -EINVAL;
-    *ret_seconds = days_of(m.year, m.month, m.day) * DAY + m.hour * 3600 +
-                   m.minute * 60 + m.second;
+    *ret_seconds = days_of(m.year, m.month, m.day) * DAY +
+                   INT64_C(3600) * m.hour + INT64_C(60) * m.minute + m.second;
     return 0;
 }

@@ -11,7 +11,7 @@
  *
  * What frames or routes the message is noted on the way: the length of the name
  * picks the candidate, so other fields cost one switch. What two or more of
- * them mean is for who knows the kind of message (head.c): here is only counted.
+ * them mean is for who knows the kind of message (head.c): here it is counted.
  */
 #include "http/fields.h"
 
@@ -220,7 +220,7 @@ static const char *field_line(const char *p, const char *end,
 const char *mfi_http_fields(const char *p, const char *end, mf_http_head *head,
                             struct framing *f)
 {
-    mf_http_field spare, *field;
+    mf_http_field spare = {{NULL, 0}, {NULL, 0}}, *field;
 
     head->n_fields = 0;
     while (p < end && *p != '\r') {
@@ -245,7 +245,7 @@ mf_text mf_http_find(const mf_http_head *head, const char *name)
 {
     size_t len = name != NULL ? strlen(name) : 0;
 
-    for (int i = 0; head != NULL && i < head->n_fields; i++) {
+    for (int i = 0; head != NULL && len > 0 && i < head->n_fields; i++) {
         const mf_http_field *field = &head->fields[i];
 
         if (field->name.len == len &&
@@ -260,7 +260,7 @@ int mf_http_list_has(mf_text value, const char *token)
     size_t len = token != NULL ? strlen(token) : 0;
     mf_text element;
 
-    while (next_element(&value, &element))
+    while (len > 0 && next_element(&value, &element))
         if (element.len == len && strncasecmp(element.at, token, len) == 0)
             return 1;
     return 0;

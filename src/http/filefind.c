@@ -53,7 +53,8 @@ static int open_file(const struct mf_http_files *f, const char *path,
     if (len + more_len >= sizeof name)
         return -ENAMETOOLONG;
     memcpy(name, path, len);
-    memcpy(name + len, more, more_len + 1);
+    memcpy(name + len, more, more_len);
+    name[len + more_len] = '\0';
     fd = mf_open_beneath(f->root, len + more_len > 0 ? name : ".", O_RDONLY,
                          ret_st, deadline);
     if (fd >= 0 && !S_ISREG(ret_st->st_mode)) {

@@ -164,14 +164,15 @@ static int set_fields(const struct answer *a, const struct file_found *found,
         rc = set(a, "Content-Encoding", "gzip");
     if (rc < 0 || (p->status != 416 && p->n_ranges != 1))
         return rc;
-    if (p->status == 416)
+    if (p->status == 416) {
         snprintf(range, sizeof range, "bytes */%llu",
                  (unsigned long long)p->size);
-    else
+    } else {
         snprintf(range, sizeof range, "bytes %llu-%llu/%llu",
                  (unsigned long long)p->ranges[0].from,
                  (unsigned long long)(p->ranges[0].from + p->ranges[0].len - 1),
                  (unsigned long long)p->size);
+    }
     return set(a, "Content-Range", range);
 }
 

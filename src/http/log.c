@@ -133,10 +133,9 @@ static int writer(void *arg)
 
 static char *put(char *at, const char *text)
 {
-    size_t len = strlen(text);
-
-    memcpy(at, text, len);
-    return at + len;
+    while (*text != '\0')
+        *at++ = *text++;
+    return at;
 }
 
 /* Nobody's text may end a line or a pair of quotes, or steer a terminal. */

@@ -164,10 +164,11 @@ int mf_http_form_find(mf_text form, const char *name, char *buf, size_t cap)
     char *at = buf;
     int rc;
 
-    while (mf_http_pair_next(&rest, &got, &value) > 0)
-        if (says(got, name)) {
-            rc = decode(value, &at, buf + cap, &value);
-            return rc < 0 ? rc : (int)value.len;
-        }
+    while (mf_http_pair_next(&rest, &got, &value) > 0) {
+        if (!says(got, name))
+            continue;
+        rc = decode(value, &at, buf + cap, &value);
+        return rc < 0 ? rc : (int)value.len;
+    }
     return -ENOENT;
 }

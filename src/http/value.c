@@ -186,7 +186,7 @@ int mf_http_quality(mf_text list, const char *token)
 /* How near a media range is to type: 3 it is it, 2 type/any, 1 any, 0 not. */
 static int nearness(mf_text range, mf_text type)
 {
-    const char *slash = memchr(type.at, '/', type.len);
+    const char *slash = type.len > 0 ? memchr(type.at, '/', type.len) : NULL;
     size_t main_len = slash != NULL ? (size_t)(slash - type.at) : type.len;
 
     if (range.len == type.len && same_nocase(range.at, type.at, type.len))

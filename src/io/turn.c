@@ -132,12 +132,13 @@ void mfi_turn_pass(struct turn *t)
     mfi_wake_list_init(&woken);
     mfi_spin_lock(&b->lock);
     del_locked(b, t);
-    for (next = first_locked(b); next != NULL; next = next_locked(b, next))
-        if (next->name == t->name &&
-            mfi_parker_wake(next->parker, WOKEN_READY, &woken)) {
-            next->has = true;
-            break;
-        }
+    next = first_locked(b);
+    while (next != NULL &&
+           (next->name != t->name ||
+            !mfi_parker_wake(next->parker, WOKEN_READY, &woken)))
+        next = next_locked(b, next);
+    if (next != NULL)
+        next->has = true;
     mfi_spin_unlock(&b->lock);
     mfi_wake(&woken);
 }

@@ -20,9 +20,11 @@ struct tee {
 
 /* Bring up to n bytes at data to the copy. How many have been by now, or why
  * none. */
-static int copy_some(struct tee *t, char *data, size_t n, mf_deadline deadline)
+static int copy_some(struct tee *t, const char *data, size_t n,
+                     mf_deadline deadline)
 {
-    struct iovec v = {.iov_base = data + t->copied, .iov_len = n - t->copied};
+    struct iovec v = {.iov_base = (void *)(uintptr_t)(data + t->copied),
+                      .iov_len = n - t->copied};
     int rc = mf_stream_writev_all(t->copy, &v, 1, deadline);
 
     t->copied = n - v.iov_len;

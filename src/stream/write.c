@@ -205,7 +205,7 @@ int mfi_stream_writev(mf_stream *s, const struct iovec *iov, int n,
         return 0;
     if (s->hold == 0)
         return write_once(s, iov, n, deadline);
-    for (; iov->iov_len == 0; n--)
+    for (; n > 1 && iov->iov_len == 0; n--)
         iov++;
     if (room(s) == 0 && (rc = mfi_stream_push(s, NULL, 0, deadline)) < 0)
         return rc;
