@@ -23,6 +23,7 @@
 #include <mayfly/net.h>
 #include <mayfly/dns.h>
 #include <mayfly/unix.h>
+#include <mayfly/http.h>
 #include <mayfly/http_text.h>
 #include <mayfly/http_files.h>
 
