@@ -6,9 +6,7 @@
  * it ends by shutting down the reading side of its fd, so its read sees the end
  * of the input and its task ends in its own time. A request that arrived before
  * that is still read, and answered. A connection that becomes idle meanwhile
- * looks at the drain first (served.idle). The walk holds the lock under which a
- * connection forgets its fd before it is closed, so no other is shut down that
- * got the same number. Rejected: to cancel the task, which
+ * looks at the drain first (served.idle). Rejected: to cancel the task, which
  * would also cancel what its user does after the connection.
  */
 #include "http/app.h"
@@ -21,7 +19,6 @@
 #include "base/time.h"
 #include "http/chars.h"
 #include "os/io.h"
-#include "sched/options.h"
 
 /* ---- options ------------------------------------------------------------ */
 
@@ -39,9 +36,11 @@ static int read_options(mf_http_app *app, const mf_http_options *opts)
 {
     mf_http_options *o = &app->o;
 
-    o->size = sizeof *o;
-    if (mfi_options_copy(o, sizeof *o, opts) < 0)
-        return -EINVAL;
+    if (opts != NULL) {
+        if (opts->size == 0 || opts->size > sizeof *opts)
+            return -EINVAL;
+        memcpy(o, opts, opts->size);
+    }
     o->head_timeout = span_of(o->head_timeout, MF_SEC(10));
     o->body_timeout = span_of(o->body_timeout, MF_SEC(30));
     o->idle_timeout = span_of(o->idle_timeout, MF_SEC(60));
@@ -169,13 +168,6 @@ void mfi_app_leave(mf_http_app *app, struct served *s)
     mfi_list_del_init(&s->link);
     mfi_spin_unlock(&app->lock);
     unref(app);
-}
-
-void mfi_app_forget_fd(mf_http_app *app, struct served *s)
-{
-    mfi_spin_lock(&app->lock);
-    s->fd = -1;
-    mfi_spin_unlock(&app->lock);
 }
 
 bool mfi_app_idle(mf_http_app *app, struct served *s)

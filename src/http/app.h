@@ -5,7 +5,6 @@
 
 #include "base/atomic.h"
 #include "base/list.h"
-#include "base/time.h"
 #include "http/route.h"
 #include "os/spin.h"
 
@@ -18,7 +17,7 @@ struct wrapper { /* mf_http_use */
 /* A connection, for the drain: it knows when to end it. */
 struct served {
     struct list link; /* under the app's lock */
-    int fd;           /* under the app's lock; -1: none, or not ours any more */
+    int fd;           /* -1: it has none */
     /*
      * It waits for a request, and nothing is owed. Written by its task, read by
      * the drain: each writes its word and then looks at the other's (both
@@ -42,8 +41,6 @@ struct mf_http_app {
 
 void mfi_app_enter(mf_http_app *app, struct served *s);
 void mfi_app_leave(mf_http_app *app, struct served *s);
-/* Before the fd is closed or given away: its number may be another's soon. */
-void mfi_app_forget_fd(mf_http_app *app, struct served *s);
 
 /* About to wait for a request. True: do not, the app is draining. */
 bool mfi_app_idle(mf_http_app *app, struct served *s);

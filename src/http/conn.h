@@ -52,9 +52,6 @@ struct mf_http_req {
     mf_http_chunks chunks;
     bool wants_continue; /* 100 is still to be sent */
     int body_error;
-    bool has_all; /* mf_http_body gave it before */
-    const void *all;
-    size_t all_len;
     mf_http_head trailers;
     /* the answer */
     enum answer answer;
@@ -85,7 +82,6 @@ struct conn {
     char *extra; /* fields of mf_http_set, and then trailers */
     size_t extra_len, extra_cap;
     char *whole; /* mf_http_body */
-    mf_http_field *trailer_fields;
     time_t date_at;
     char date[38]; /* "Date: ...\r\n" */
     size_t arena_used;
@@ -96,12 +92,9 @@ struct conn {
 };
 
 /* ---- conn.c ---- */
-/* s is taken on success. requests: handled on this connection before. */
-int mfi_conn_make(mf_http_app *app, mf_stream *s, struct served *served,
-                  uint32_t requests, struct conn **ret);
-/* Whatever is owed goes out, the stream is closed if it is there still. Also
- * what a panic unwinds through. */
-void mfi_conn_done(struct conn *c);
+int mfi_conn_make(mf_http_app *app, mf_stream *s, struct conn **ret);
+/* Answer and end what a panic left, close the stream, free. */
+void mfi_conn_done(struct conn *c, bool close);
 /*
  * Handle requests. patience: how long to wait for one (MFI_FAR: the app's idle
  * timeout). 1: it passed, nothing is buffered; 0 ended in order; < 0.
@@ -109,12 +102,8 @@ void mfi_conn_done(struct conn *c);
 int mfi_conn_run(struct conn *c, mf_ns patience);
 /* Consume what is handled; the window is gone. */
 void mfi_conn_skip(struct conn *c);
-
-static inline void mfi_conn_guard(struct conn **c)
-{
-    if (*c != NULL)
-        mfi_conn_done(*c);
-}
+/* The fd, if the stream is nothing but one; -ENOTSUP. */
+int mfi_conn_plain_fd(const struct conn *c);
 
 /* The nearer of the two. */
 static inline mf_deadline nearer(mf_deadline d, mf_ns span)
