@@ -86,7 +86,7 @@ struct conn {
     char date[38]; /* "Date: ...\r\n" */
     size_t arena_used;
     struct block *blocks;
-    mf_http_field *trailer_fields;
+    mf_http_field *trailer_fields; /* body.c */
     char arena[ARENA_FIRST]; /* from here on nothing is set at the start */
     mf_http_field fields[]; /* app->o.max_fields */
 };

@@ -202,7 +202,7 @@ static void frame(mf_http_req *req, int status, int64_t len)
     req->chunked = len < 0 && req->head.minor >= 1;
     if (len < 0 && req->head.minor == 0 && !req->bodiless)
         req->close = true;
-    if (mfi_body_is_long(req))
+    if (mfi_body_is_long(req) || mfi_app_is_draining(req->c->app))
         req->close = true;
 }
 
