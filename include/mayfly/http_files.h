@@ -6,6 +6,7 @@
 #ifndef MF_HTTP_FILES_H
 #define MF_HTTP_FILES_H
 
+#include <mayfly/http.h>
 #include <mayfly/http_text.h>
 #include <mayfly/scope.h>
 
@@ -37,6 +38,14 @@ int mf_http_files_open(const char *root, const mf_http_files_options *opts,
 
 /* Nobody may use it any more. NULL is fine. Suspends: no. */
 void mf_http_files_close(mf_http_files *files);
+
+/*
+ * A handler, with the files as its arg: answers GET and HEAD for what the route
+ * calls *path, or else for the whole path. Conditions, ranges (up to 16, as
+ * multipart/byteranges), sendfile; 304, 308 (a directory without its slash),
+ * 403, 404, 405, 412, 416. Returns 0 or as mf_http_end.
+ */
+int mf_http_serve_files(mf_http_req *req, void *files);
 
 /* ---- access log ---------------------------------------------------------- */
 
@@ -75,6 +84,9 @@ typedef struct mf_http_log_entry {
  * Context: any. Suspends: no. Cancel point: no.
  */
 int mf_http_log_add(mf_http_log *log, const mf_http_log_entry *e);
+
+/* For mf_http_options.log, with the log as log_arg: a line for each request. */
+void mf_http_log_request(mf_http_req *req, void *log);
 
 /* How many lines were lost, to a full buffer or a failing write. */
 uint64_t mf_http_log_lost(mf_http_log *log);
@@ -116,6 +128,11 @@ void mf_gzip_close(mf_gzip *z); /* NULL is fine */
 /* All at once. *ret is given (free(3)). 0, -EINVAL, -ENOMEM. Suspends: maybe */
 int mf_gzip_all(const void *data, size_t len, int level, void **ret,
                 size_t *ret_len);
+
+/* As mf_http_reply, compressed if the client takes it and the type gets shorter
+ * by it (mf_http_mime_shrinks); with Vary. */
+int mf_http_reply_gzip(mf_http_req *req, int status, const char *type,
+                       const void *body, size_t len, mf_deadline deadline);
 
 /*
  * Undo it, of several members too. *ret as above. 0; -EPROTO it is no gzip, or
