@@ -74,10 +74,10 @@ void mf_http_app_unref(mf_http_app *app);
 
 /*
  * Route requests: method ("GET" answers HEAD too; "*": any), pattern of
- * segments: "/users/:id/files/" and ":rest" or, last, "*rest" for all that is left. A
- * segment as it stands goes before a parameter, and that before the rest. fn is
- * called with arg. 0, -EINVAL (no method, no pattern), -EEXIST (there is one),
- * -EBUSY (already serving), -ENOMEM. Context: any, before the app serves.
+ * segments: "/users/:id", or last "*path" for all that is left. A segment as it
+ * stands goes before a parameter, and that before the rest. fn is called with
+ * arg. 0, -EINVAL (no method, no pattern), -EEXIST (there is one), -EBUSY
+ * (already serving), -ENOMEM. Context: any, before the app serves.
  */
 int mf_http_route(mf_http_app *app, const char *method, const char *pattern,
                   mf_http_fn *fn, void *arg);
@@ -103,7 +103,8 @@ int mf_http_serve(mf_http_app *app, mf_stream *s);
  * for its next request longer than a second is a record of some hundred bytes,
  * without stack or buffer. Context: task. Suspends: yes. Cancel point: yes.
  */
-int mf_http_listen(mf_http_app *app, int listener, const mf_serve_options *opts);
+int mf_http_listen(mf_http_app *app, int listener,
+                   const mf_serve_options *opts);
 
 /* From now on each connection ends after the request it is in; idle ones now,
  * those over something without an fd at their next request. Context: any. */
@@ -142,8 +143,8 @@ mf_text mf_http_trailer_of(mf_http_req *req, const char *name);
 
 /*
  * Add a field to the answer, before it begins. The server sets Date, Server,
- * Content-Length, Transfer-Encoding and Connection itself: -EINVAL, as is a name
- * that is no token or a value with a control character. 0, -EINVAL, -EBUSY (it
+ * Content-Length, Transfer-Encoding and Connection itself: -EINVAL, as is a
+ * name that is no token or a value with a control character. 0, -EINVAL, -EBUSY (it
  * has begun), -ENOMEM. Does not suspend.
  */
 int mf_http_set(mf_http_req *req, const char *name, const char *value);
@@ -155,7 +156,7 @@ int mf_http_reply(mf_http_req *req, int status, const char *type,
 
 /*
  * An answer in parts: begin, any number of writes, end. len < 0: chunked (to a
- * client of HTTP/1.0: until the connection is closed). More than len: -EMSGSIZE;
+ * client of HTTP/1.0: until it is closed). More than len: -EMSGSIZE;
  * less at the end: -EPIPE, and the connection is closed. What is written goes
  * out when some KiB of it are there, at a flush, at the end.
  */

@@ -6,15 +6,16 @@
  * it ends by shutting down the reading side of its fd, so its read sees the end
  * of the input and its task ends in its own time. A request that arrived before
  * that is still read, and answered. A connection that becomes idle meanwhile
- * looks at the drain first (served.idle). Rejected: to cancel the task, which
- * would also cancel what its user does after the connection.
+ * looks at the drain first (served.idle). The walk holds the lock under which
+ * a connection forgets its fd before it is closed, so nobody is shut down that
+ * got the same number since. Rejected: to cancel the task, which would also
+ * cancel what its user does after the connection.
  */
 #include "http/app.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/time.h"
 #include "http/chars.h"
@@ -168,6 +169,13 @@ void mfi_app_leave(mf_http_app *app, struct served *s)
     mfi_list_del_init(&s->link);
     mfi_spin_unlock(&app->lock);
     unref(app);
+}
+
+void mfi_app_forget_fd(mf_http_app *app, struct served *s)
+{
+    mfi_spin_lock(&app->lock);
+    s->fd = -1;
+    mfi_spin_unlock(&app->lock);
 }
 
 bool mfi_app_idle(mf_http_app *app, struct served *s)

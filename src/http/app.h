@@ -17,7 +17,7 @@ struct wrapper { /* mf_http_use */
 /* A connection, for the drain: it knows when to end it. */
 struct served {
     struct list link; /* under the app's lock */
-    int fd;           /* -1: it has none */
+    int fd;           /* the same; -1: none, or not ours any more */
     /*
      * It waits for a request, and nothing is owed. Written by its task, read by
      * the drain: each writes its word and then looks at the other's (both
@@ -41,6 +41,8 @@ struct mf_http_app {
 
 void mfi_app_enter(mf_http_app *app, struct served *s);
 void mfi_app_leave(mf_http_app *app, struct served *s);
+/* Before the fd is closed or given away: its number may be another's soon. */
+void mfi_app_forget_fd(mf_http_app *app, struct served *s);
 
 /* About to wait for a request. True: do not, the app is draining. */
 bool mfi_app_idle(mf_http_app *app, struct served *s);

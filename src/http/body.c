@@ -7,11 +7,11 @@
  * the stream is going to be read, which ends what it has lent: the head is
  * copied, and its texts moved with it, once for each such request.
  *
- * What a handler leaves unread is read after it, up to some KiB: a connection is
- * worth that. Beyond, or if the client waits to be told to go on, the connection
+ * What a handler leaves unread is read after it, up to some KiB: a connection
+ * is worth that. Beyond, or if the client waits to be told to go on, it
  * ends; it says so in the answer (mfi_body_is_long).
  *
- * A limit is a limit of what is taken: a Content-Length beyond max_body fails at
+ * A limit is one of what is taken: a Content-Length beyond max_body fails at
  * the first read, chunks when they get there.
  */
 #include <errno.h>
@@ -299,37 +299,46 @@ static int read_whole(mf_http_req *req, size_t *ret_len, mf_deadline deadline)
     return rc;
 }
 
+/* The rest of a body that lies in the window. */
+static int rest_of_window(mf_http_req *req)
+{
+    if (req->body_seen + req->body_left > req->c->app->o.max_body)
+        return req->body_error = -EMSGSIZE;
+    req->all = req->body_at;
+    req->all_len = (size_t)req->body_left;
+    req->body_seen += req->body_left;
+    req->body_left = 0;
+    req->body = BODY_ENDED;
+    return 0;
+}
+
+/* Middleware and the handler may both ask for it. */
 int mf_http_body(mf_http_req *req, const void **ret_data, size_t *ret_len,
                  mf_deadline deadline)
 {
-    size_t len = 0;
-    int rc;
+    int rc = 0;
 
     if (req == NULL || ret_data == NULL || ret_len == NULL)
         return -EINVAL;
     if (req->body_error < 0)
         return req->body_error;
-    if (req->c->whole != NULL)
-        return -EBUSY;
-    if (req->body == BODY_WINDOW) {
-        if (req->body_left > req->c->app->o.max_body)
-            return req->body_error = -EMSGSIZE;
-        *ret_data = req->body_at;
-        *ret_len = (size_t)req->body_left;
-        req->body_seen += req->body_left;
-        req->body_left = 0;
-        req->body = BODY_ENDED;
-        return 0;
+    if (!req->has_all) {
+        req->all = NULL;
+        req->all_len = 0;
+        if (req->body == BODY_WINDOW) {
+            rc = rest_of_window(req);
+        } else if (req->c->whole != NULL) {
+            rc = -EBUSY; /* a call before was cut short: the start is lost */
+        } else if (req->body != BODY_ENDED) {
+            rc = read_whole(req, &req->all_len, deadline);
+            req->all = req->c->whole;
+        }
+        if (rc < 0)
+            return rc;
+        req->has_all = true;
     }
-    if (req->body == BODY_ENDED) {
-        *ret_data = NULL;
-        *ret_len = 0;
-        return 0;
-    }
-    if ((rc = read_whole(req, &len, deadline)) < 0)
-        return rc;
-    *ret_data = req->c->whole;
-    *ret_len = len;
+    *ret_data = req->all;
+    *ret_len = req->all_len;
     return 0;
 }
 

@@ -7,14 +7,14 @@
  * is asked again, and the answers are written, only when what is left is no
  * whole request. So a batch of pipelined requests costs two system calls.
  *
- * An answer must not wait for the next request's handler if that takes its time.
+ * An answer must not wait for the next request's handler if it takes its time.
  * Nobody can know before; but who did once is remembered (endpoint.slow), and
  * before him what is gathered goes out.
  *
  * The deadlines: of the first byte of a request the idle timeout (patience); of
  * its head, from that byte on, the head timeout, however its bytes come.
  *
- * A panic, or an exit, unwinds through here: mfi_conn_done finds a request being
+ * A panic or an exit unwinds through here: mfi_conn_done finds a request being
  * handled, and answers 500 for it.
  */
 #include "http/conn.h"
@@ -73,19 +73,46 @@ static void linger(struct conn *c)
     }
 }
 
+/*
+ * The answer has begun and will not end. Its head's length or its chunks say
+ * so, once the connection is closed; what ends with the connection needs a
+ * reset. What was gathered before it is whole, and still goes out.
+ */
+static void cut_short(struct conn *c)
+{
+    const mf_http_req *req = &c->req;
+
+    c->ended = true;
+    c->cut = true;
+    c->reset = req->left < 0 && !req->chunked && !req->bodiless;
+}
+
+/* A panic in the handler, or an exit, left its request here. */
+static void give_up(struct conn *c)
+{
+    c->handling = false;
+    c->ended = true;
+    c->req.close = true;
+    if (c->req.answer == ANSWER_NONE)
+        (void)mfi_reply_error(&c->req, 500);
+    else if (c->req.answer == ANSWER_BEGUN)
+        cut_short(c);
+}
+
 void mfi_conn_done(struct conn *c, bool close)
 {
     mf_http_app *app = c->app;
 
+    mfi_app_forget_fd(app, &c->served);
     if (c->s != NULL && close) {
         MF_SHIELD(mf_after(MF_SEC(3)))
         {
-            if (c->handling && c->req.answer == ANSWER_NONE)
-                (void)mfi_reply_error(&c->req, 500);
+            if (c->handling)
+                give_up(c);
             if (c->error == 0 && mfi_out_flush(c, mf_after(MF_SEC(1))) == 0 &&
-                c->ended)
+                c->ended && !c->reset) /* whose end would be orderly */
                 linger(c);
-            if (c->handling && c->req.answer == ANSWER_BEGUN)
+            if (c->reset)
                 mf_stream_abort(c->s); /* it must not look whole */
             else
                 (void)mf_stream_close(c->s, mf_after(MF_SEC(1)));
@@ -204,7 +231,7 @@ static void call(struct conn *c, mf_http_req *req)
         (void)mfi_reply_error(req, rc < 0 ? status_of(req) : 500);
     } else if (req->answer == ANSWER_BEGUN) {
         if (rc < 0 || mf_http_end(req, MF_NEVER) < 0)
-            c->error = c->error < 0 ? c->error : -EPIPE;
+            cut_short(c);
     }
     if (rc == -ECANCELED)
         req->close = true;
@@ -227,15 +254,14 @@ static void handle(struct conn *c, size_t head_len)
     call(c, req);
     if (req->answer == ANSWER_UPGRADED) {
         c->ended = true;
-    } else if (c->error < 0) {
+    } else if (c->error < 0 || c->cut) {
         c->ended = true;
     } else if (req->close || !mfi_body_drain(req)) {
         c->ended = true;
     }
+    c->handling = false;
     if (c->app->o.log != NULL)
         c->app->o.log(req, c->app->o.log_arg);
-    if (c->error == 0 || req->answer != ANSWER_BEGUN)
-        c->handling = false;
     mfi_req_reset(c);
 }
 
@@ -245,6 +271,7 @@ static void refuse_head(struct conn *c, int status)
     mf_http_req *req = &c->req;
 
     req->head.keep_alive = 0;
+    req->is_head = false; /* as the one before may have been */
     req->close = true;
     req->body = BODY_ENDED;
     (void)mfi_reply_error(req, status);
@@ -257,7 +284,7 @@ static void refuse_head(struct conn *c, int status)
 
 /* ---- reading heads ------------------------------------------------------ */
 
-/* The window holds no whole head, but more than one may have? Then its status. */
+/* The window holds no whole head, but more than one may have? The status. */
 static int too_long(const struct conn *c)
 {
     size_t have = (size_t)(c->end - c->at);
@@ -269,7 +296,7 @@ static int too_long(const struct conn *c)
     return have >= c->app->o.max_head ? 431 : 0;
 }
 
-/* Parse at the front of the window: 1 handled, 0 more is needed, < 0 refused. */
+/* Parse at the front of the window: 1 handled, 0 more is needed, < 0 not. */
 static int one_request(struct conn *c)
 {
     mf_http_req *req = &c->req;
@@ -381,6 +408,8 @@ int mfi_conn_run(struct conn *c, mf_ns patience)
             return 0; /* the end, between two requests */
         if (c->error < 0)
             return c->error;
+        if (c->cut)
+            return -EPIPE;
         if (rc < 0) {
             c->error = rc == -EPROTO || rc == -ETIMEDOUT ? 0 : rc;
             return rc;

@@ -8,7 +8,7 @@
  *     | handled      | head | body or next ...|
  *
  * It is good until the stream is read again. A request whose body is not whole
- * in it takes a copy of its head first, skips up to the body, and has no window.
+ * in it copies its head first, skips up to the body, and has no window.
  */
 #ifndef MFI_HTTP_CONN_H
 #define MFI_HTTP_CONN_H
@@ -52,6 +52,9 @@ struct mf_http_req {
     mf_http_chunks chunks;
     bool wants_continue; /* 100 is still to be sent */
     int body_error;
+    bool has_all; /* mf_http_body gave it before */
+    const void *all;
+    size_t all_len;
     mf_http_head trailers;
     /* the answer */
     enum answer answer;
@@ -71,6 +74,8 @@ struct conn {
     mf_http_req req;
     bool handling;           /* between the head and the end of the answer */
     bool ended;              /* nothing more is read from it */
+    bool cut;                /* the last answer lacks its end */
+    bool reset;              /* and only a reset says so */
     int error;               /* of the stream */
     _Atomic uint32_t *count; /* of connections: one less at the end */
     uint32_t requests;
@@ -88,7 +93,7 @@ struct conn {
     struct block *blocks;
     mf_http_field *trailer_fields; /* body.c */
     char arena[ARENA_FIRST]; /* from here on nothing is set at the start */
-    mf_http_field fields[]; /* app->o.max_fields */
+    mf_http_field fields[];  /* app->o.max_fields */
 };
 
 /* ---- conn.c ---- */

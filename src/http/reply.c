@@ -215,7 +215,7 @@ static int put_head(mf_http_req *req, int status, const char *type, int64_t len,
     char *at;
 
     if (status < 200 || status > 599 || type_len > 512 ||
-        value_end(type, type + type_len) != type + type_len)
+        (type != NULL && value_end(type, type + type_len) != type + type_len))
         return -EINVAL;
     if (req->answer != ANSWER_NONE)
         return -EBUSY;
@@ -475,6 +475,11 @@ int mf_http_upgrade(mf_http_req *req, const char *protocol,
         return rc;
     mfi_conn_skip(c);
     req->answer = ANSWER_UPGRADED;
+    if (c->served.fd >= 0)
+        (void)mf_fd_timeouts(c->served.fd, 0, 0); /* they are HTTP's */
+    mfi_app_forget_fd(c->app, &c->served);
+    free(c->out); /* tidy: allow malloc, because it was made here */
+    c->out = NULL;
     *ret_stream = c->s;
     c->s = NULL;
     return 0;

@@ -60,6 +60,7 @@ void mfi_req_reset(struct conn *c)
     req->sent = 0;
     req->body_error = 0;
     req->body_seen = 0;
+    req->has_all = false;
     req->trailers.n_fields = 0;
 }
 

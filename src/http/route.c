@@ -8,7 +8,7 @@
  *
  * A path is matched from left to right, at each node first by the text, then by
  * the parameter, then by the rest, and back again if that led nowhere: so what
- * is said most exactly wins, in whatever order it was said. A path of n segments
+ * is said most exactly wins, in whatever order it was said. A path of segments
  * can branch at each, so the depth is bounded by the deepest pattern; a tree of
  * both ways at k levels costs 2^k visits at worst, and the app wrote it.
  *
@@ -201,7 +201,7 @@ static struct endpoint *for_method(struct endpoint *list, mf_text method)
     return any;
 }
 
-/* It ends here, if there is something for the method; remember what there is. */
+/* It ends here, if there is something for the method; note what there is. */
 static bool take(struct endpoint *list, mf_text method, struct route_match *m)
 {
     if (list == NULL)

@@ -41,16 +41,20 @@ static int echo(mf_http_req *req, void *arg)
 static int stream(mf_http_req *req, void *arg)
 {
     char buf[7];
+    size_t n;
     int rc;
 
     (void)arg;
     if ((rc = mf_http_begin(req, 200, NULL, -1, MF_NEVER)) < 0)
         return rc;
-    while ((rc = mf_http_read(req, buf, sizeof buf, MF_NEVER)) > 0)
-        if ((rc = mf_http_write(req, buf, (size_t)rc, MF_NEVER)) < 0)
+    do { /* whole sevens, however the body comes */
+        for (n = 0; n < sizeof buf; n += (size_t)rc)
+            if ((rc = mf_http_read(req, buf + n, sizeof buf - n, MF_NEVER)) <=
+                0)
+                break;
+        if (rc < 0 || (rc = mf_http_write(req, buf, n, MF_NEVER)) < 0)
             return rc;
-    if (rc < 0)
-        return rc;
+    } while (n == sizeof buf);
     return mf_http_trailer(req, "X-End", "yes");
 }
 
@@ -322,6 +326,8 @@ static int all_exchanges(void *arg)
 
         for (int over = 0; over < 2; over++)
             converse(app, e, len + 1, over);
+        if (strstr(e->said, "100-continue") != NULL)
+            continue; /* in pieces it may be told to go on */
         for (size_t piece = 1; piece < len && piece < 24;
              piece += 1 + piece / 4)
             converse(app, e, piece, 0);
@@ -375,10 +381,8 @@ static int panic_is_a_500(void *arg)
 
     (void)arg;
     EXPECT_EQ(say(app, said, sizeof said - 1, 1000, 1), -ENOTRECOVERABLE);
-    EXPECT_STR_EQ(
-        got,
-        OKT(6) "hello\n" BAD(
-            "500", 22, "Internal Server Error") "\r\nInternal Server Error\n");
+    EXPECT_STR_EQ(got, OKT(6) "hello\n" BAD("500", 22, "Internal Server Error")
+                           END "Internal Server Error\n");
     (void)say(app, "GET /" H "\r\n", strlen("GET /" H "\r\n"), 1000, 1);
     EXPECT_STR_EQ(got, OKT(6) "hello\n");
     mf_http_app_unref(app);
