@@ -39,7 +39,7 @@ static void *drop_all(void *arg)
 {
     int fd = (int)(intptr_t)arg;
 
-    while (recv(fd, NULL, BLOCK * 8, MSG_TRUNC) > 0)
+    while (recv(fd, NULL, (size_t)BLOCK * 8, MSG_TRUNC) > 0)
         ;
     close(fd);
     return NULL;
@@ -104,15 +104,15 @@ static void *send_all(void *arg)
 static int send_mode(char **argv)
 {
     static struct sender senders[CONNS_MAX];
-    int n = atoi(argv[1]);
+    int n = (int)strtol(argv[1], NULL, 10);
     double begin = now(), took;
     uint64_t bytes = 0;
 
     if (n < 1 || n > CONNS_MAX)
         return 2;
     for (int i = 0; i < n; i++) {
-        senders[i].port = (uint16_t)atoi(argv[0]);
-        senders[i].end = begin + atof(argv[2]);
+        senders[i].port = (uint16_t)strtoul(argv[0], NULL, 10);
+        senders[i].end = begin + strtod(argv[2], NULL);
         start(send_all, &senders[i], &senders[i].thread);
     }
     for (int i = 0; i < n; i++) {

@@ -102,15 +102,16 @@ show_failures() {
         }' "$1"
 }
 
-# configure_and_build DIR CMAKE-ARGUMENTS...
+# configure_and_build DIR CMAKE-ARGUMENTS...; $targets, if set, is all it builds.
 configure_and_build() {
-    local dir=$1
+    local dir=$1 only=()
     shift
-    cmake -S . -B "$dir" "$@" && cmake --build "$dir" -j "$jobs"
+    [ -z "${targets:-}" ] || read -ra only <<< "--target $targets"
+    cmake -S . -B "$dir" "$@" && cmake --build "$dir" -j "$jobs" "${only[@]}"
 }
 
-# run_ctest DIR CTEST-ARGUMENTS...: one at a time unless MF_TEST_JOBS says
-# otherwise, since tests of timing share the CPUs.
+# run_ctest DIR CTEST-ARGUMENTS...: as many at once as MF_TEST_JOBS says, or as
+# there are CPUs. What measures time or costs runs alone (RUN_SERIAL).
 run_ctest() {
     local prefix=()
     # The sanitizers' shadow memory does not suit every random layout.
@@ -118,7 +119,7 @@ run_ctest() {
         setarch "$(uname -m)" -R true 2> /dev/null; then
         prefix=(setarch "$(uname -m)" -R)
     fi
-    "${prefix[@]}" ctest --test-dir "$1" -V --no-tests=error -j "${MF_TEST_JOBS:-1}" "${@:2}"
+    "${prefix[@]}" ctest --test-dir "$1" -V --no-tests=error -j "${MF_TEST_JOBS:-$jobs}" "${@:2}"
 }
 
 # finish: the last line, and the exit status that goes with it.

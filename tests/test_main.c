@@ -242,6 +242,24 @@ static int run_child(const struct mfi_test *test, const sigset_t *mask)
     exit(EXIT_PASS);
 }
 
+/* Where it hangs, if there is a debugger to ask. */
+static void show_stacks(pid_t pid)
+{
+    char command[160], line[256];
+    FILE *f;
+
+    snprintf(command, sizeof command,
+             "timeout 30 gdb -p %d -batch -ex 'thread apply all bt 16' "
+             "2>/dev/null </dev/null",
+             (int)pid);
+    f = popen(command, "re"); /* NOLINT(cert-env33-c): the text is ours */
+    while (f != NULL && fgets(line, sizeof line, f) != NULL)
+        if (line[0] == '#' || strncmp(line, "Thread", 6) == 0)
+            fprintf(stderr, "# %s", line);
+    if (f != NULL)
+        pclose(f);
+}
+
 /* Returns EXIT_PASS, EXIT_FAIL (*why says it), EXIT_SKIP. */
 static int run_forked(const struct mfi_test *test, char *why, size_t len)
 {
@@ -264,6 +282,8 @@ static int run_forked(const struct mfi_test *test, char *why, size_t len)
     }
     setpgid(pid, pid); /* whichever of the two comes first */
     ended = wait_child(pid, seconds, &status);
+    if (!ended)
+        show_stacks(pid);
     kill(-pid, SIGKILL);
     if (!ended)
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

@@ -124,12 +124,13 @@ static long run_open(struct job *job)
     long fd = -ENOSYS;
     int tries;
 
-    if ((mfi_load_rlx(&lacks) & OLD_WALK) == 0)
+    if ((mfi_load_rlx(&lacks) & OLD_WALK) == 0) {
         for (tries = 0; tries < 16; tries++) {
             fd = open_at(b->dir, b->path, b->flags, false);
             if (fd != -EAGAIN)
                 break;
         }
+    }
     if (fd != -ENOSYS && fd != -EPERM)
         return fd;
     if (fd == -ENOSYS)

@@ -85,9 +85,10 @@ int mfi_job_call(struct job *j, mf_deadline deadline)
 int mfi_job_read(struct job *j, const struct cold_read *read,
                  mf_deadline deadline)
 {
+    const size_t len = sizeof(void *); /* what the call copies: j itself */
     int rc = may_block(deadline)
                  ? run(&j)
-                 : mfi_block_read(run, read != NULL ? took : NULL, &j, sizeof j,
+                 : mfi_block_read(run, read != NULL ? took : NULL, &j, len,
                                   drop, deadline, read);
 
     if (rc == 0)

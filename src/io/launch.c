@@ -140,7 +140,8 @@ static void close_fds(struct launch *l, int rc)
 /* Each folder of PATH with name in it. 0, -ENOMEM. */
 static int search(struct launch *l, const char *name)
 {
-    const char *path = getenv("PATH"), *end;
+    const char *path = getenv("PATH"); /* NOLINT(concurrency-mt-unsafe) */
+    const char *end;
     size_t n = 1, len = strlen(name) + 2, used = 0;
     char *text;
 

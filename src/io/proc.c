@@ -184,9 +184,9 @@ static void finish_end(mf_proc *p)
     await_end(p, MFI_FAR);
 }
 
-static void put(mf_proc *p)
+static void put(mf_proc *p, unsigned refs)
 {
-    if (mfi_sub_acqrel(&p->refs, 1u) != 1)
+    if (mfi_sub_acqrel(&p->refs, refs) != refs)
         return;
     mf_close(p->pidfd);
     /* tidy: allow malloc, because a handle may outlive the runtime */
@@ -269,7 +269,7 @@ static void scope_ends(struct scope *s, bool over)
 
         mfi_list_del_init(&p->link);
         finish_end(p);
-        put(p);
+        put(p, 1);
     }
 }
 
@@ -347,13 +347,14 @@ int mf_proc_hang_up(mf_proc *p, int which)
 
 int mf_proc_close(mf_proc *p)
 {
+    unsigned refs; /* the handle's, and the scope's if that is ours */
+
     if (p == NULL)
         return 0;
-    if (detach(p))
-        put(p); /* the handle's is left */
+    refs = detach(p) ? 2 : 1;
     MF_SHIELD(MF_NEVER)
     {
-        if (mfi_load_acq(&p->refs) == 1) {
+        if (mfi_load_acq(&p->refs) == refs) {
             begin_end(p);
             finish_end(p);
         } else { /* its scope's closer is at it */
@@ -362,6 +363,6 @@ int mf_proc_close(mf_proc *p)
     }
     for (int i = 0; i < 3; i++)
         (void)mf_proc_hang_up(p, i);
-    put(p);
+    put(p, refs);
     return 0;
 }

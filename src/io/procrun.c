@@ -49,12 +49,11 @@ static int make_room(struct pump *u)
 }
 
 /* Full: is there anything more? One byte tells. */
-static int probe_end(struct pump *u, int fd)
+static int probe_end(int fd)
 {
     char byte;
     int n = mf_read(fd, &byte, 1, MF_NOW);
 
-    (void)u;
     return n > 0 ? -EFBIG : n;
 }
 
@@ -64,7 +63,7 @@ static int pump_out(struct pump *u)
     int fd = mf_proc_fd(u->p, 1), n;
 
     if (u->out_len == u->max) {
-        n = probe_end(u, fd);
+        n = probe_end(fd);
     } else {
         if ((n = make_room(u)) < 0)
             return n;
@@ -127,6 +126,20 @@ static int plan(mf_proc_options *o, const void *input, size_t len, bool collect)
     return 0;
 }
 
+static int run(struct pump *u, const char *const *argv,
+               const mf_proc_options *o, mf_exit_status *ret_status)
+{
+    int rc = mf_proc_start(argv, o, &u->p);
+
+    if (rc == 0)
+        rc = pump(u);
+    if (rc == 0)
+        rc = mf_proc_wait(u->p, ret_status, u->deadline);
+    (void)mf_proc_close(u->p);
+    return rc;
+}
+
+/* NOLINTNEXTLINE(readability-function-size): as many as there are ends */
 int mf_proc_run(const char *const *argv, const mf_proc_options *opts,
                 const void *input, size_t len, size_t max, char **ret_out,
                 size_t *ret_len, mf_exit_status *ret_status,
@@ -144,9 +157,7 @@ int mf_proc_run(const char *const *argv, const mf_proc_options *opts,
         return -EINVAL;
     if (ret_out != NULL && (rc = make_room(&u)) < 0)
         return rc;
-    if ((rc = mf_proc_start(argv, &o, &u.p)) == 0 && (rc = pump(&u)) == 0)
-        rc = mf_proc_wait(u.p, ret_status, deadline);
-    (void)mf_proc_close(u.p);
+    rc = run(&u, argv, &o, ret_status);
     if (rc < 0 || ret_out == NULL) {
         /* tidy: allow malloc, because it was made above */
         free(u.out);

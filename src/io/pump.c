@@ -89,7 +89,7 @@ static long try_fill(struct pump *p, struct op *op)
     if (!mfi_op_due(op))
         return -EAGAIN;
     if (!p->has_pipe) {
-        if ((n = mfi_pipe_get(p->pipe)) < 0)
+        if (mfi_pipe_get(p->pipe) < 0)
             return -EINVAL; /* as if there were no splice */
         p->has_pipe = true;
     }

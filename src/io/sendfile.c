@@ -86,11 +86,12 @@ static long run_copy(struct job *job)
     int64_t at = c->at;
     long n = 0;
 
-    if (c->out >= 0)
-        do
+    if (c->out >= 0) {
+        do {
             n = mfi_sys6(SYS_copy_file_range, c->in, MFI_L(&at), c->out, 0,
                          MFI_L(c->len), 0);
-        while (n == -EINTR);
+        } while (n == -EINTR);
+    }
     /* 0: the end, or a file that does not know its size; an error: whose it is
      * will be seen. */
     return n > 0 ? n : by_hand(c);

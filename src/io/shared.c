@@ -146,8 +146,9 @@ static long poll_and_call(struct op *op, const struct rw *rw)
         p.rw.len = LITTLE;
     if ((rc = ask_poll(rw)) < 0) /* nobody is bothered */
         return rc;
-    rc = mfi_turn_take(&turn, mfi_turn_at((char *)op->rec + 2 * rw->write),
-                       op->agent, op->at, "its turn at an fd");
+    rc =
+        mfi_turn_take(&turn, mfi_turn_at((char *)op->rec + (rw->write ? 2 : 0)),
+                      op->agent, op->at, "its turn at an fd");
     if (rc < 0)
         return rc;
     rc = p.ours ? mfi_offload_call(polled_call, &p) : polled_call(&p);

@@ -135,6 +135,7 @@ BARE static void close_others(void)
     if (bare(SYS_close_range, 3, UINT32_MAX, 0, 0) == 0 ||
         bare(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, MFI_L(&limit)) < 0)
         return;
+    /* NOLINTNEXTLINE(clang-analyzer-core*): the kernel wrote it */
     for (rlim_t fd = 3; fd < limit.rlim_cur && fd < INT32_MAX; fd++)
         bare(SYS_close, (long)fd, 0, 0, 0);
 }
@@ -151,11 +152,9 @@ BARE static long exec_first(const struct child_how *how)
         long now = bare(SYS_execve, MFI_L(how->paths[i]), MFI_L(how->argv),
                         MFI_L(how->env), 0);
 
-        if (now == -EACCES)
-            rc = now;
-        else if (now != -ENOENT && now != -ENOTDIR)
+        if (now != -EACCES && now != -ENOENT && now != -ENOTDIR)
             return now;
-        else if (how->paths[1] == NULL)
+        if (now == -EACCES || how->paths[1] == NULL)
             rc = now;
     }
     return rc;
@@ -193,7 +192,7 @@ BARE __attribute__((__noreturn__, __used__)) static void child(struct job *job)
 /* ---- in the parent ------------------------------------------------------ */
 
 /* clone(2), and child(job) on the new stack. */
-static long clone_child(long flags, char *top, int *pidfd, struct job *job)
+static long clone_child(long flags, long top, long pidfd, struct job *job)
 {
 #if defined(__x86_64__)
     long ret;
@@ -217,8 +216,8 @@ static long clone_child(long flags, char *top, int *pidfd, struct job *job)
 #else
     register long x8 __asm__("x8") = SYS_clone;
     register long x0 __asm__("x0") = flags;
-    register char *x1 __asm__("x1") = top;
-    register int *x2 __asm__("x2") = pidfd;
+    register long x1 __asm__("x1") = top;
+    register long x2 __asm__("x2") = pidfd;
     register long x3 __asm__("x3") = 0;
     register long x4 __asm__("x4") = 0;
     register void (*x19)(struct job *) __asm__("x19") = child;
@@ -246,7 +245,8 @@ static long clone_quietly(char *top, int *pidfd, struct job *job)
     long pid;
 
     mfi_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, SIGSET_LEN);
-    pid = clone_child(CLONE_VM | CLONE_VFORK | CLONE_PIDFD, top, pidfd, job);
+    pid = clone_child(CLONE_VM | CLONE_VFORK | CLONE_PIDFD, MFI_L(top),
+                      MFI_L(pidfd), job);
     mfi_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &old, 0, SIGSET_LEN);
     return pid;
 }

@@ -27,11 +27,12 @@ static struct batch_op *one_enter(struct uring *ring, struct batch_op *op)
         mfi_uring_queue(ring, op);
     rc = mfi_uring_submit(ring, n);
     done = rc < 0 ? 0 : n - (uint32_t)rc;
-    for (; first != op; first = first->next)
-        if (done > 0)
-            done--;
-        else
+    for (; first != op; first = first->next) {
+        if (done == 0)
             plain(first); /* the ring would not take it */
+        else
+            done--;
+    }
     return op;
 }
 

@@ -245,9 +245,8 @@ static int adopt(struct fdrec *rec, int fd)
     return 0;
 }
 
-int mfi_fd_get_slow(int fd, struct fdrec **ret_rec)
+int mfi_fd_get_slow(int fd, struct fdrec *rec, struct fdrec **ret_rec)
 {
-    struct fdrec *rec = mfi_fd_peek(fd);
     uint32_t seen;
     int rc;
 

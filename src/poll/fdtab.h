@@ -102,8 +102,12 @@ extern struct fdrec *_Atomic mfi_fd_chunks[FD_CHUNKS];
 /* Forget everything and unmap the table. No call may be in progress. */
 void mfi_fdtab_done(void);
 
-/* The slow half of mfi_fd_get: an fd made elsewhere, or -EBADF. */
-int mfi_fd_get_slow(int fd, struct fdrec **ret_rec);
+/*
+ * The slow half of mfi_fd_get: an fd made elsewhere, or -EBADF. rec: its record
+ * with a count taken, or NULL: it had none yet, and no count was taken. (To look
+ * again would not tell: another may have mapped the chunk in between.)
+ */
+int mfi_fd_get_slow(int fd, struct fdrec *rec, struct fdrec **ret_rec);
 
 /* The record of fd if its chunk exists, referenced or not; else NULL. */
 static inline struct fdrec *mfi_fd_peek(int fd)
@@ -135,7 +139,7 @@ static inline int mfi_fd_get(int fd, struct fdrec **ret_rec)
             return 0;
         }
     }
-    return mfi_fd_get_slow(fd, ret_rec); /* drops the count taken here */
+    return mfi_fd_get_slow(fd, rec, ret_rec); /* drops the count taken here */
 }
 
 /* The last reference of a closing fd: do the close. Its result, or 0. */

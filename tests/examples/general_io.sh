@@ -83,6 +83,24 @@ sees() { # pattern
     die "terminal: never saw $1"
 }
 
+# How often it has ticked, as far as the screen and what left it tell.
+ticks() {
+    tmux -L "$socket" capture-pane -p -t 0 -S -500 |
+        grep -Ec '^[0-9.]+ s$'
+}
+
+# The program is in front once it has ticked once more than so often: typed
+# before that, a line may be the shell's, or come while the terminal changes.
+sees_more_than() { # ticks
+    local i
+    for ((i = 0; i < 400; i++)); do
+        [ "$(ticks)" -gt "$1" ] && return 0
+        pause
+    done
+    tmux -L "$socket" capture-pane -p -t 0
+    die "terminal: no more ticks than $1"
+}
+
 # A command of the shell; $work/NAME is there when it is done.
 shell() { # name command
     keys "$2; touch $work/$1" Enter
@@ -106,14 +124,18 @@ sees '^HELLO THERE$'
 keys C-z
 sees 'Stopped'
 shell stopped "stty -a > $work/stty.stopped"
+before=$(ticks)
 keys "fg" Enter
+sees_more_than "$before"
 keys "again" Enter
 sees '^AGAIN$'
 keys C-d
 sees '^2 lines$'
 shell middle "echo status \$?. > $work/status; stty -a > $work/stty.middle"
 grep -q '^status 0\.$' "$work/status" || die "Ctrl-D: $(cat "$work/status")"
-keys "clear; $program 0.2" Enter
+before=$(ticks)
+keys "$program 0.2" Enter
+sees_more_than "$before"
 keys "third" Enter
 sees '^THIRD$'
 keys C-c

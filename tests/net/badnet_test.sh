@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # badnet_test.sh BUILD - examples/echo under mayfly-bench, which checks each
 # byte, over a network that is bad on purpose: by nft and tc on a veth pair, by
-# tools/badnet between them.
+# examples/badnet between them.
 #
 # The server is in a network namespace of its own, the rest in another; both go
 # with the last process in them. Skipped where namespaces are denied. Prints TAP
@@ -10,7 +10,7 @@
 set -u
 build=$(cd "${1:?usage: badnet_test.sh BUILD}" && pwd) || exit 2
 bench=$build/tools/mayfly-bench
-badnet=$build/tools/badnet
+badnet=$build/examples/badnet
 python=/usr/bin/python3
 [ -x "$python" ] || python=$(command -v python3)
 

@@ -2,6 +2,8 @@
 /* fdtab_test.c - records: generations, flags, waiters, closing, reuse. */
 #include "poll/fdtab.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <sys/epoll.h>
 
 #include "io/kit.h"
@@ -263,4 +265,64 @@ MFI_TEST(numbers_go_round_and_round)
         EXPECT_EQ(pthread_join(thread[i], NULL), 0);
     EXPECT_GT(mfi_load_acq(&r.opened), 100);
     EXPECT_EQ(mfi_load_acq(&r.opened), mfi_load_acq(&r.closed));
+}
+
+/* ---- the first fds of a table, at once ---------------------------------- */
+
+enum { FIRST_SKEWS = 5000 };
+
+static struct {
+    int fds[2];
+    _Atomic uint32_t here; /* both add one at each gate */
+    _Atomic uint32_t over;
+} first;
+
+static void gate(uint32_t nr)
+{
+    mfi_add_acqrel(&first.here, 1u);
+    while (mfi_load_acq(&first.here) < 2 * nr)
+        sched_yield();
+}
+
+/* In each round a little later than in the one before. */
+static void *second_one(void *arg)
+{
+    struct fdrec *rec;
+
+    (void)arg;
+    for (uint32_t i = 0;; i++) {
+        gate(2 * i + 1);
+        if (mfi_load_acq(&first.over) != 0)
+            return NULL;
+        for (volatile uint32_t skew = 0; skew < i % FIRST_SKEWS; skew++)
+            ;
+        if (mfi_fd_get(first.fds[1], &rec) == 0)
+            mfi_fd_put(rec, first.fds[1]);
+        gate(2 * i + 2);
+    }
+}
+
+/* Whoever maps the chunk: each holds one count of its record, and no more. */
+MFI_TEST(two_first_fds_at_once_are_counted_rightly)
+{
+    mf_ns end = mf_now() + MF_MSEC(500);
+    uint32_t nr_wrong = 0;
+    pthread_t thread;
+
+    bare_pipe(first.fds);
+    EXPECT_EQ(pthread_create(&thread, NULL, second_one, NULL), 0);
+    for (uint32_t i = 0; mfi_load_acq(&first.over) == 0; i++) {
+        mfi_fdtab_done();
+        mfi_store_rel(&first.over, (uint32_t)(mf_now() >= end));
+        gate(2 * i + 1);
+        if (mfi_load_acq(&first.over) != 0)
+            break;
+        mfi_fd_put(record_of(first.fds[0]), first.fds[0]);
+        gate(2 * i + 2);
+        for (int k = 0; k < 2; k++)
+            nr_wrong += mfi_load_acq(&mfi_fd_peek(first.fds[k])->ref) !=
+                        (uint32_t)FD_REF_OPEN;
+    }
+    EXPECT_EQ(pthread_join(thread, NULL), 0);
+    EXPECT_EQ(nr_wrong, 0);
 }
