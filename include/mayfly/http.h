@@ -143,9 +143,10 @@ mf_text mf_http_trailer_of(mf_http_req *req, const char *name);
 
 /*
  * Add a field to the answer, before it begins. The server sets Date, Server,
- * Content-Length, Transfer-Encoding and Connection itself: -EINVAL, as is a
- * name that is no token or a value with a control character. 0, -EINVAL, -EBUSY (it
- * has begun), -ENOMEM. Does not suspend.
+ * Content-Length, Transfer-Encoding, Connection and Upgrade itself: -EINVAL, as
+ * is a name that is no token, a value with a control character, or more than
+ * about 4000 bytes of them all. 0, -EINVAL, -EBUSY (it has begun), -ENOMEM.
+ * Does not suspend.
  */
 int mf_http_set(mf_http_req *req, const char *name, const char *value);
 

@@ -341,12 +341,19 @@ static int put_plain(mf_http_req *req, const void *data, size_t len,
 }
 
 /* len bytes are to come: may they? */
-static int account(mf_http_req *req, uint64_t len)
+static int allowed(const mf_http_req *req, uint64_t len)
 {
     if (req->answer != ANSWER_BEGUN)
         return -EINVAL;
-    if (req->left >= 0 && len > (uint64_t)req->left)
-        return -EMSGSIZE;
+    return req->left >= 0 && len > (uint64_t)req->left ? -EMSGSIZE : 0;
+}
+
+static int account(mf_http_req *req, uint64_t len)
+{
+    int rc = allowed(req, len);
+
+    if (rc < 0)
+        return rc;
     if (req->left >= 0)
         req->left -= (int64_t)len;
     return 0;
@@ -431,10 +438,12 @@ int mf_http_send_file(mf_http_req *req, int fd, int64_t from, uint64_t len,
     if (req == NULL || from < 0 || len > INT64_MAX)
         return -EINVAL;
     c = req->c;
-    if (req->chunked || req->bodiless || mfi_conn_plain_fd(c) < 0 ||
-        len < 16384)
-        return req->bodiless ? account(req, len)
-                             : copy_file(req, fd, from, len, deadline);
+    if (req->bodiless)
+        return account(req, len);
+    if ((rc = allowed(req, len)) < 0)
+        return rc;
+    if (req->chunked || len < 16384 || mfi_conn_plain_fd(c) < 0)
+        return copy_file(req, fd, from, len, deadline);
     if ((rc = account(req, len)) < 0 || (rc = mfi_out_flush(c, deadline)) < 0)
         return rc;
     req->sent += len;

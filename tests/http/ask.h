@@ -22,38 +22,73 @@ KIT int ask_serve(void *arg)
 }
 
 /*
- * The whole answer to "METHOD target" with these fields (each with its CRLF),
- * with a NUL; *ret_len (may be NULL) its length. Until the next call.
+ * All that app answers to these bytes, up to the end of the connection, with a
+ * NUL; *ret_len (may be NULL) its length. In pieces of `piece` bytes; then the
+ * client ends its side. Until the next call.
  */
-KIT const char *ask(mf_http_app *app, const char *what, const char *fields,
-                    size_t *ret_len)
+KIT const char *ask_bytes(mf_http_app *app, const char *said, size_t len,
+                          size_t piece, size_t *ret_len)
 {
-    static char answer[100000];
-    char request[4096];
-    mf_stream *ends[2];
+    static char answer[300000];
     struct ask_side side;
-    size_t len = 0;
-    int n;
+    mf_stream *ends[2];
+    size_t got = 0;
+    int n = 0;
 
-    EXPECT_EQ(mf_stream_pair(4096, ends), 0);
+    EXPECT_EQ(mf_stream_pair(400000, ends), 0);
     side = (struct ask_side){app, ends[1]};
     MF_SCOPE(s);
     EXPECT_EQ(mf_go(&s, ask_serve, &side), 0);
-    n = snprintf(request, sizeof request,
-                 "%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n", what,
-                 fields);
-    EXPECT_EQ(mf_stream_write_all(ends[0], request, (size_t)n, late()), 0);
-    while (len < sizeof answer - 1 &&
-           (n = mf_stream_read(ends[0], answer + len, sizeof answer - 1 - len,
+    for (size_t at = 0, now; at < len && n == 0; at += now) {
+        now = len - at < piece ? len - at : piece;
+        n = mf_stream_write_all(ends[0], said + at, now, late());
+        if (piece < len)
+            mf_yield();
+    }
+    if (n == 0)
+        n = mf_stream_shutdown(ends[0], late());
+    while (got < sizeof answer - 1 &&
+           (n = mf_stream_read(ends[0], answer + got, sizeof answer - 1 - got,
                                late())) > 0)
-        len += (size_t)n;
-    EXPECT_EQ(n, 0);
-    answer[len] = '\0';
+        got += (size_t)n;
+    answer[got] = '\0';
     mf_stream_close(ends[0], late());
     EXPECT_EQ(mf_scope_close(&s), 0);
     if (ret_len != NULL)
-        *ret_len = len;
+        *ret_len = got;
     return answer;
+}
+
+/* To "METHOD target" with these fields (each with its CRLF), as its last. */
+KIT const char *ask(mf_http_app *app, const char *what, const char *fields,
+                    size_t *ret_len)
+{
+    char request[4096];
+    int n = snprintf(request, sizeof request,
+                     "%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n",
+                     what, fields);
+
+    return ask_bytes(app, request, (size_t)n, SIZE_MAX, ret_len);
+}
+
+/* How often `what` is in the answer. */
+KIT int times(const char *answer, const char *what)
+{
+    int n = 0;
+
+    while ((answer = strstr(answer, what)) != NULL) {
+        answer += strlen(what);
+        n++;
+    }
+    return n;
+}
+
+/* What follows the first empty line. */
+KIT const char *body_of(const char *answer)
+{
+    const char *end = strstr(answer, "\r\n\r\n");
+
+    return end != NULL ? end + 4 : "";
 }
 
 #endif

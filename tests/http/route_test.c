@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* route_test.c - which pattern a path takes, whatever the order of the routes. */
+/* route_test.c - which pattern a path takes, in any order of the routes. */
 #include "http/route.h"
 
 #include <errno.h>
