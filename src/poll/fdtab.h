@@ -104,7 +104,7 @@ void mfi_fdtab_done(void);
 
 /*
  * The slow half of mfi_fd_get: an fd made elsewhere, or -EBADF. rec: its record
- * with a count taken, or NULL: it had none yet, and no count was taken. (To look
+ * with a count taken, or NULL: it had none yet, and no count was taken. (A look
  * again would not tell: another may have mapped the chunk in between.)
  */
 int mfi_fd_get_slow(int fd, struct fdrec *rec, struct fdrec **ret_rec);

@@ -322,6 +322,7 @@ static void *nothing(void *arg)
 
 MFI_TEST(a_start_without_threads_fails_and_leaves_nothing)
 {
+    uid_t uid = (1 << 20) + (uid_t)getpid();
     struct left before;
     pthread_t thread;
 
@@ -329,8 +330,8 @@ MFI_TEST(a_start_without_threads_fails_and_leaves_nothing)
         MFI_SKIP("the leak checker needs a thread of its own");
     EXPECT_EQ(run_on(2, returns_arg, NULL), 0);
     before = look();
-    if (getuid() == 0)
-        EXPECT_EQ(setresuid(54321, 54321, 54321), 0);
+    if (getuid() == 0) /* a user that no other process is */
+        EXPECT_EQ(setresuid(uid, uid, uid), 0);
     limit(RLIMIT_NPROC, 1);
     if (pthread_create(&thread, NULL, nothing, NULL) == 0)
         MFI_SKIP("this user's threads cannot be limited");
