@@ -70,8 +70,8 @@ int main(int argc, char **argv)
     char where[32];
 
     while ((c = getopt(argc, argv, "hp:t:")) != -1) {
-        port = c == 'p' ? atoi(optarg) : port;
-        workers = c == 't' ? atoi(optarg) : workers;
+        port = c == 'p' ? (int)strtol(optarg, NULL, 10) : port;
+        workers = c == 't' ? (int)strtol(optarg, NULL, 10) : workers;
         if (c == 'h' || c == '?') {
             printf("usage: http [-p PORT] [-t WORKERS]   (8080; all CPUs)\n");
             return c == 'h' ? 0 : 2;

@@ -14,6 +14,7 @@
 #include "http/app.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,9 +58,8 @@ static int read_options(mf_http_app *app, const mf_http_options *opts)
 
 static int copy_server(mf_http_app *app)
 {
-    static const char name[] = "Server: ";
     const char *server = app->o.server;
-    size_t len = server != NULL ? strlen(server) : 0;
+    size_t len = server != NULL ? strlen(server) : 0, cap = len + 16;
 
     app->o.server = NULL;
     if (len == 0)
@@ -67,13 +67,11 @@ static int copy_server(mf_http_app *app)
     if (len > 256 || value_end(server, server + len) != server + len)
         return -EINVAL;
     /* tidy: allow malloc, because an app is made as its user wants */
-    app->server = malloc(sizeof name + len + 2);
+    app->server = malloc(cap);
     if (app->server == NULL)
         return -ENOMEM;
-    memcpy(app->server, name, sizeof name - 1);
-    memcpy(app->server + sizeof name - 1, server, len);
-    memcpy(app->server + sizeof name - 1 + len, "\r\n", 2);
-    app->server_len = sizeof name - 1 + len + 2;
+    app->server_len =
+        (size_t)snprintf(app->server, cap, "Server: %s\r\n", server);
     return 0;
 }
 

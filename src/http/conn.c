@@ -252,13 +252,9 @@ static void handle(struct conn *c, size_t head_len)
     mfi_body_begin(req, head_len);
     mfi_route_find(c->app->root, req->head.method, req->head.path, &req->match);
     call(c, req);
-    if (req->answer == ANSWER_UPGRADED) {
+    if (req->answer == ANSWER_UPGRADED || c->error < 0 || c->cut ||
+        req->close || !mfi_body_drain(req))
         c->ended = true;
-    } else if (c->error < 0 || c->cut) {
-        c->ended = true;
-    } else if (req->close || !mfi_body_drain(req)) {
-        c->ended = true;
-    }
     c->handling = false;
     if (c->app->o.log != NULL)
         c->app->o.log(req, c->app->o.log_arg);
@@ -397,15 +393,16 @@ int mfi_conn_run(struct conn *c, mf_ns patience)
 
     while (!c->ended) {
         rc = c->at < c->end ? one_request(c) : 0;
-        if (rc == 0 && c->at < c->end)
+        if (rc == 0 && c->at < c->end) {
             rc = rest_of_head(c);
-        else if (rc == 0 && (rc = first_bytes(c, patience)) == -ETIMEDOUT)
-            return patience < c->app->o.idle_timeout &&
-                           !mfi_app_is_draining(c->app)
-                       ? 1
-                       : 0;
-        else if (rc == 0)
-            return 0; /* the end, between two requests */
+        } else if (rc == 0) {
+            rc = first_bytes(c, patience);
+            if (rc == -ETIMEDOUT)
+                return patience < c->app->o.idle_timeout &&
+                       !mfi_app_is_draining(c->app);
+            if (rc == 0)
+                return 0; /* the end, between two requests */
+        }
         if (c->error < 0)
             return c->error;
         if (c->cut)

@@ -113,12 +113,12 @@ int mfi_conn_plain_fd(const struct conn *c);
 /* The nearer of the two. */
 static inline mf_deadline nearer(mf_deadline d, mf_ns span)
 {
-    mf_ns at;
+    mf_deadline other;
 
     if (span == MFI_FAR)
         return d;
-    at = mf_after(span).at;
-    return d.at == 0 || d.at > at ? (mf_deadline){at} : d;
+    other = mf_after(span);
+    return d.at == 0 || d.at > other.at ? other : d;
 }
 
 /* ---- req.c ---- */

@@ -125,7 +125,7 @@ static void converse(struct listening *l, mf_stream *s, uint32_t requests)
     }
     c->requests = requests;
     c->count = &l->nr;
-    while ((rc = mfi_conn_run(c, patience)) == 1) {
+    while (mfi_conn_run(c, patience) == 1) {
         struct conn *gone = c;
 
         requests = c->requests;

@@ -12,6 +12,7 @@
  * says what it would and nothing follows.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,7 +82,7 @@ static char *put(char *at, const char *text, size_t len)
     return at + len;
 }
 
-#define PUT(at, text) put(at, text, sizeof text - 1)
+#define PUT(at, text) put(at, text, sizeof(text) - 1)
 
 static char *put_number(char *at, uint64_t n)
 {
@@ -144,7 +145,7 @@ static int add_field(struct conn *c, const char *name, const char *value)
     p = put(c->extra + c->extra_len, name, n);
     p = PUT(p, ": ");
     p = put(p, value, v);
-    p = PUT(p, "\r\n");
+    (void)PUT(p, "\r\n");
     c->extra_len += len;
     return 0;
 }
@@ -287,14 +288,11 @@ int mf_http_reply(mf_http_req *req, int status, const char *type,
 
 int mfi_reply_error(mf_http_req *req, int status)
 {
-    const char *reason = mf_http_reason(status);
     char text[64];
-    size_t len = strlen(reason);
+    int len = snprintf(text, sizeof text, "%s\n", mf_http_reason(status));
 
-    memcpy(text, reason, len);
-    text[len] = '\n';
     return mf_http_reply(req, status, "text/plain; charset=utf-8", text,
-                         len + 1, MF_NEVER);
+                         (size_t)len, MF_NEVER);
 }
 
 /* ---- in parts ----------------------------------------------------------- */

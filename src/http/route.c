@@ -112,12 +112,13 @@ static struct endpoint *make_endpoint(const char *method, const char *pattern)
     memcpy(e->method, method, len);
     p = e->method + len;
     memcpy(p, pattern, pattern_len);
-    for (; *p != '\0'; p++)
+    for (; *p != '\0'; p++) {
         if (*p == '/') {
             *p = '\0';
             if (p[1] == ':' || p[1] == '*')
                 e->names[e->nr_names++] = p + 2;
         }
+    }
     return e;
 }
 

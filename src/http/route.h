@@ -28,7 +28,7 @@ struct route_match {
 };
 
 struct route_node *mfi_route_root(void); /* NULL: no memory */
-void mfi_route_free(struct route_node *root);
+void mfi_route_free(struct route_node *n);
 int mfi_route_add(struct route_node *root, const char *method,
                   const char *pattern, mf_http_fn *fn, void *arg);
 void mfi_route_find(struct route_node *root, mf_text method, mf_text path,
