@@ -116,7 +116,6 @@ static void converse(struct listening *l, mf_stream *s, uint32_t requests)
 {
     mf_ns patience = a_while;
     struct conn *c __attribute__((__cleanup__(unwound))) = NULL;
-    int rc;
 
     if (mfi_conn_make(l->app, s, &c) < 0) {
         mf_stream_abort(s);
